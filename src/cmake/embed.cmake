@@ -1,0 +1,10 @@
+# Writes a header that holds text files as raw string literals; see gpuwarden_embed in rooms.cmake.
+string(REPLACE "|" ";" files "${FILES}")
+set(text "#pragma once\n#include \"gpuwarden/base/embedded_file.hpp\"\nnamespace ${NS} {\ninline constexpr gpuwarden::EmbeddedFile ${VAR}[] = {\n")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME)
+  file(READ "${file}" body)
+  string(APPEND text "    {\"${name}\", R\"__embed__(${body})__embed__\"},\n")
+endforeach()
+string(APPEND text "};\n}\n")
+file(WRITE "${OUT}" "${text}")

@@ -1,0 +1,4 @@
+# Files that a room embeds, one line a room.
+include(bootstrap/extras.cmake OPTIONAL)
+include(cli/extras.cmake OPTIONAL)
+include(sandbox/extras.cmake OPTIONAL)
