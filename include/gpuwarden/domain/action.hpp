@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "gpuwarden/base/ids.hpp"
+#include "gpuwarden/base/time.hpp"
+#include "gpuwarden/domain/breaker.hpp"
+#include "gpuwarden/domain/failure_cause.hpp"
+#include "gpuwarden/domain/worker.hpp"
+
+namespace gpuwarden {
+
+/// Commit the intent, then one POST.
+struct SpawnWorker {
+  WorkerId worker;
+  Placement placement;
+  bool canary{false};
+  std::int64_t generation{0};
+};
+/// A pod with the worker's name exists: write its id into the intent.
+struct AdoptPod {
+  WorkerId worker;
+  PodId pod;
+};
+/// No pod ever appeared under the name (or the need is gone before a POST): end the row, no failure counted.
+struct AbandonIntent {
+  WorkerId worker;
+};
+/// Start or resume the bring-up over SSH.
+struct BringUpWorker {
+  WorkerId worker;
+  PodId pod;
+};
+/// First heartbeat: spawning becomes active.
+struct ActivateWorker {
+  WorkerId worker;
+};
+/// Mark as failed, store the evidence, free its tasks, collect the crash bundle, then delete the pod.
+struct FailWorker {
+  WorkerId worker;
+  PodId pod;
+  FailureCause suspected;
+  std::string detail;
+};
+/// No longer needed: claims nothing new, finishes its task.
+struct DrainWorker {
+  WorkerId worker;
+};
+/// DELETE the pod of a worker that is draining (and idle), failed, or cancelled while spawning.
+struct DeletePod {
+  WorkerId worker;
+  PodId pod;
+};
+/// The pod is absent from two complete lists: the row ends.
+struct ConfirmGone {
+  WorkerId worker;
+};
+/// A pod of our owner without a live row, seen twice.
+struct DeleteOrphan {
+  PodId pod;
+  std::string name;
+};
+/// Tasks in progress that no live worker owns.
+struct RescueTasks {};
+/// Ask the pod over SSH whether the worker process lives: the watchdog's second source.
+struct ProbeWorker {
+  WorkerId worker;
+  PodId pod;
+};
+/// New state of the breaker, to be kept.
+struct SaveBreaker {
+  BreakerMemory memory;
+};
+
+using Action =
+    std::variant<SpawnWorker, AdoptPod, AbandonIntent, BringUpWorker, ActivateWorker, FailWorker, DrainWorker,
+                 DeletePod, ConfirmGone, DeleteOrphan, RescueTasks, SaveBreaker, ProbeWorker>;
+
+/// An action and why it is taken, in words for the operator.
+struct PlannedAction {
+  Action action;
+  std::string reason;
+};
+
+/// "spawn", "fail", ...: stable names for logs and JSON.
+std::string_view action_name(const Action& action);
+/// Worker that the action concerns; empty for fleet-wide ones.
+WorkerId worker_of(const Action& action);
+
+/// Something that held the plan back: what, why, and when it could open.
+struct Gate {
+  std::string name;  ///< "breaker", "paused", "ceiling", "spawn_rate", "budget", "observer", ...
+  std::string reason;
+  std::optional<Duration> opens_in;
+};
+
+/// How the wanted size came about.
+struct ScaleFigures {
+  long queued{0}, running{0};
+  int active{0}, spawning{0}, draining{0}, idle{0};
+  int wanted{0};    ///< after floor, ceiling, buffer, hysteresis
+  int capacity{0};  ///< what counts towards it
+};
+
+/// One tick's decisions as data.
+struct Plan {
+  std::vector<PlannedAction> actions;
+  std::vector<Gate> gates;
+  ScaleFigures scale;
+};
+
+}  // namespace gpuwarden

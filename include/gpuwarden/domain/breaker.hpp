@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gpuwarden/base/ids.hpp"
+#include "gpuwarden/base/time.hpp"
+#include "gpuwarden/domain/failure_cause.hpp"
+#include "gpuwarden/domain/worker.hpp"
+
+namespace gpuwarden {
+
+enum class BreakerState { closed, open, half_open };
+std::string_view to_string(BreakerState state);
+std::optional<BreakerState> parse_breaker_state(std::string_view text);
+
+/// What the breaker must not forget; kept in the database, so ages instead of times.
+struct BreakerMemory {
+  BreakerState state{BreakerState::closed};
+  std::int64_t generation{1};  ///< grows with each change of state; outcomes of older ones are not evidence
+  Duration state_age{0};       ///< since the last change of state, by the database's clock
+  Duration pause{0};           ///< open: how long to wait before the canary
+  int canary_successes{0};     ///< half-open
+  WorkerId canary;             ///< half-open: the probe under way
+  std::string reason;          ///< one line: why it is open
+  std::string script_hash;     ///< what the fleet ran when it opened; a new one is tried at once
+  bool operator==(const BreakerMemory&) const = default;
+};
+
+/// An operator's word, with a name and an end.
+struct BreakerOverride {
+  enum class Kind { hold, release } kind{Kind::hold};
+  std::string actor, reason;
+  std::optional<Duration> expires_in;
+};
+
+/// How one start ended, for the breaker's window. Cancelled and uncounted ends are not outcomes.
+struct StartOutcome {
+  WorkerId worker;
+  bool success{false};
+  FailureCause cause{FailureCause::unclassified};  ///< when not a success
+  Placement placement;
+  std::string fingerprint, script_hash;
+  std::int64_t generation{0};
+  Duration age{0};
+};
+
+}  // namespace gpuwarden

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gpuwarden/base/ids.hpp"
+#include "gpuwarden/base/time.hpp"
+#include "gpuwarden/domain/breaker.hpp"
+#include "gpuwarden/domain/pod.hpp"
+#include "gpuwarden/domain/worker.hpp"
+
+namespace gpuwarden {
+
+struct TypeDepth {
+  long queued{0}, running{0};
+};
+
+/// What workers could claim now and what they work on.
+struct QueueDepth {
+  long queued{0};  ///< claimable
+  long running{0};
+  long blocked{0};  ///< queued, but waiting for other tasks
+  std::map<std::string, TypeDepth> by_type;
+};
+
+struct RunningTask {
+  TaskId id;
+  std::string type;
+  WorkerId worker;  ///< empty = no worker named
+  int attempts{0};
+  Duration running_for{0};
+};
+
+struct Leadership {
+  bool leading{false};
+  std::int64_t epoch{0};  ///< fencing token: every write names it
+  std::string holder;     ///< who leads
+};
+
+/// A terminated worker whose name may still appear as a late pod.
+struct Tombstone {
+  WorkerId worker;
+  PodId pod;
+  Duration age{0};
+};
+
+/// Operator's switches.
+struct Switches {
+  bool paused{false};
+  std::string paused_by, pause_reason;
+};
+
+/// Everything `decide` needs of the database, in one consistent read.
+struct Snapshot {
+  WallTime db_now{};
+  bool writable{true};  ///< false: the database answers reads only
+  Leadership leader;
+  QueueDepth queue;
+  std::vector<Worker> workers;         ///< live rows of our owner: everything but terminated
+  std::vector<RunningTask> running;    ///< tasks in progress on our workers
+  std::vector<StartOutcome> outcomes;  ///< within the failure window, newest first
+  BreakerMemory breaker;
+  std::optional<BreakerOverride> breaker_override;
+  Switches switches;
+  std::vector<Tombstone> tombstones;  ///< terminated in the last 24 h, newest first
+  long rescuable{0};                  ///< tasks in progress that no live worker owns
+  double spent_last_day_usd{0};       ///< of ended and live pods of our owner, rolling 24 h
+};
+
+}  // namespace gpuwarden
