@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gpuwarden/domain/action.hpp"
+#include "gpuwarden/domain/pod.hpp"
+#include "gpuwarden/domain/snapshot.hpp"
+#include "gpuwarden/policy/settings.hpp"
+
+namespace gpuwarden::policy {
+
+/// What the daemon's own loop knows and the database does not; lives as long as the process. Every time in it
+/// is of the daemon's monotonic clock. A fresh Memory (after a restart) only makes decisions slower, never
+/// destructive.
+struct Memory {
+  struct WorkerSeen {
+    MonoTime first_seen{};
+    MonoTime heartbeat_changed{};            ///< when we last saw its heartbeat advance
+    std::optional<WallTime> last_heartbeat;  ///< db_now - heartbeat_age of the newest one seen
+    std::optional<Duration> uptime;          ///< newest pod uptime seen
+    int absent_lists{0};                     ///< complete lists in a row without its pod
+    bool was_listed{false};                  ///< its pod was in a list at least once
+    std::optional<MonoTime> absent_since;    ///< first of those absent lists
+    bool restarted{false};                   ///< its container restarted since its last heartbeat
+    std::optional<MonoTime> last_bring_up;
+    // Probes over SSH since the last heartbeat
+    std::optional<MonoTime> unanswered_since;  ///< first probe that SSH has not answered
+    std::optional<MonoTime> last_probe;
+    std::optional<bool> probed_alive;  ///< newest answer
+    MonoTime probed_at{};
+    std::uint64_t tick{0};  ///< last one in which its row was read
+  };
+  /// Deletes of one pod so far: they are repeated, with growing pauses, until it is gone.
+  struct DeleteTries {
+    int count{0};
+    MonoTime next{};
+  };
+  struct CandidatePause {
+    MonoTime until{};
+    Duration pause{0};
+    std::string detail;
+  };
+
+  std::unordered_map<WorkerId, WorkerSeen> workers;
+  std::map<PodId, int> orphan_sightings;            ///< complete lists in a row
+  std::map<std::string, CandidatePause> exhausted;  ///< Placement::key -> set aside
+  std::vector<MonoTime> recent_spawns;              ///< of the last minute
+  std::optional<MonoTime> want_more_since, want_less_since;
+  std::optional<MonoTime> last_scale_down;
+  std::optional<MonoTime> last_complete_snapshot, last_complete_list;
+  std::optional<MonoTime>
+      observer_suspect_since;   ///< mass staleness or an outage was seen; timers restart after it
+  MonoTime timers_restarted{};  ///< heartbeat ages before this instant do not count
+  std::vector<MonoTime> recent_replacements;  ///< heartbeat deaths of the last 10 min
+  std::optional<MonoTime> no_balance_until;   ///< 402 seen: nothing is spawned before
+  std::optional<MonoTime> rejected_until;     ///< every candidate gave the same 400
+  std::map<PodId, DeleteTries> deletes;
+  int complete_snapshots{0};                 ///< in a row
+  std::uint64_t ticks{0};                    ///< with a complete snapshot
+  std::optional<MonoTime> mass_stale_since;  ///< too many heartbeats are late at once
+  std::optional<MonoTime> stalled_until;     ///< our own loop stood still: nobody is judged before
+  std::optional<MonoTime> recovered_at;      ///< end of the newest outage or mass staleness
+  std::optional<std::int64_t> epoch;         ///< leadership under which the timers run
+  std::optional<MonoTime> queued_since;      ///< tasks have been waiting without a break since
+  std::optional<MonoTime> last_rescue;
+};
+
+/// Placements to choose from, resolved against the catalogue and the account's volumes, in order of
+/// preference.
+struct Offer {
+  Placement placement;
+  StockLevel stock{StockLevel::unknown};
+};
+
+/// One tick's view of the world.
+struct Observation {
+  std::optional<Snapshot> snapshot;  ///< none: the database could not be read completely this tick
+  std::string snapshot_error;
+  std::optional<std::vector<Pod>> pods;  ///< none: the list was not complete
+  std::string pods_error;
+  std::vector<Offer> offers;
+  std::set<WorkerId> in_flight;  ///< an action on this worker is still running: decide nothing for it
+  std::map<WorkerId, bool>
+      shell_probe;           ///< second source: SSH probe says the worker process lives (true) or not
+  Duration loop_gap{0};      ///< longest stall of our own loop since the last tick
+  bool draining_all{false};  ///< the daemon is asked to drain the fleet
+  bool rehearsal{false};     ///< nothing will be performed: plan as if we led
+};
+
+struct Decision {
+  Plan plan;
+  Memory memory;
+};
+
+/// Everything the product knows, as a pure function: no I/O, no clock, no randomness of its own. `now` is the
+/// monotonic clock, `random` a seed for this tick. Partial knowledge never leads to a destructive action:
+/// without a complete, writable snapshot under our own leadership the plan is empty; without a complete pod
+/// list nothing is spawned, deleted, adopted, judged or declared gone (a crash that the pod itself reported
+/// is acted on all the same).
+Decision decide(const Observation& seen, Memory memory, const Settings& settings, MonoTime now,
+                std::uint64_t random);
+
+/// How far back start outcomes must be read: starts that end by a deadline come in slower than any short
+/// window, so the breaker needs enough of them to judge.
+Duration evidence_window(const Settings& settings);
+
+// What happened to creates between ticks is fed back into the memory with these.
+void note_no_capacity(Memory& memory, const Placement& placement, std::string detail, MonoTime now);
+void note_created(Memory& memory, const Placement& placement);
+void note_no_balance(Memory& memory, MonoTime now);
+
+}  // namespace gpuwarden::policy

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gpuwarden/base/time.hpp"
+#include "gpuwarden/domain/worker.hpp"
+
+namespace gpuwarden::policy {
+
+using namespace std::chrono_literals;
+
+/// Everything the decisions depend on besides the world. Defaults are those of the configuration table.
+struct Settings {
+  std::string owner{"default"};
+
+  // Scaling
+  int min_active{0};
+  int max_active{10};
+  double tasks_per_gpu{1};
+  int keep_idle{0};
+  double scale_up_multiplier{1.0};
+  double scale_down_multiplier{0.9};
+  Duration scale_down_grace{60s};
+  Duration spawning_grace{180s};
+  int max_spawns_per_minute{10};
+  std::optional<double> max_hourly_cost_usd, max_daily_cost_usd;
+
+  // Times
+  Duration poll{5s};
+  Duration provision_timeout{900s};
+  Duration spawning_timeout{1800s};
+  Duration heartbeat_interval{20s};
+  Duration heartbeat_timeout{120s};
+  Duration idle_timeout{600s};
+  Duration overcapacity_idle_timeout{30s};
+  Duration task_stuck_timeout{1200s};
+  Duration shutdown_timeout{600s};  ///< how long a draining worker may finish its task
+
+  // Creating and deleting without idempotency keys. A POST of Runpod may answer 5xx and still create, a new
+  // pod may be missing from lists and answer 404 for a while: hence the patience.
+  Duration intent_timeout{60s};      ///< an intent without a pod is given up after this
+  Duration unknown_timeout{300s};    ///< an ambiguous create without a pod is given up after this
+  Duration list_lag{60s};            ///< how long a new pod may be missing from complete lists
+  Duration collect_timeout{20s};     ///< the crash bundle's time; then the pod is deleted anyway
+  Duration delete_retry{10s};        ///< first pause between two deletes of one pod, doubling
+  Duration undeletable_after{600s};  ///< a pod that is still there after this is an alarm
+
+  // Tasks
+  int task_max_attempts{3};
+  std::vector<std::string> stuck_exempt{"*_orchestrator*"};  ///< glob patterns of task types
+
+  // Breaker
+  double max_failure_rate{0.8};
+  Duration failure_window{30min};
+  int min_workers_for_rate{5};
+  Duration breaker_probe_interval{120s};
+  Duration breaker_probe_max{3600s};
+
+  // Placement: candidates in the operator's order, made by config from GPU types x volumes or data centres x
+  // cloud
+  std::vector<std::string> gpu_types;
+  std::vector<std::string> data_centers;
+  std::vector<std::string> volume_names;
+  Cloud cloud{Cloud::secure};
+
+  std::string
+      script_hash;  ///< of the startup script and the worker's configuration; a change is a new generation
+};
+
+}  // namespace gpuwarden::policy

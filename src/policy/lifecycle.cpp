@@ -1,0 +1,150 @@
+#include "lifecycle.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+
+#include "pod_signs.hpp"
+
+namespace gpuwarden::policy {
+namespace {
+
+constexpr Duration kBringUpAgain{10'000};
+// A provider that says "gone" of a worker whose heartbeats still arrive is not believed.
+constexpr int kMissedHeartbeats = 2;
+constexpr int kMassAtLeast = 3;
+constexpr int kMassPercent = 55;
+
+void fail(Tick& tick, Member& member, FailureCause cause, const std::string& reason) {
+  tick.act(member, FailWorker{member.worker->id, own_pod(tick, member), cause, reason}, reason);
+}
+
+/// A list from which most pods vanish at once is doubted until they have been missing for the list lag.
+bool list_is_doubted(const Tick& tick) {
+  int known = 0, missing = 0;
+  for (const Member& member : tick.members) {
+    if (!member.seen->was_listed || member.worker->phase == Phase::deleting) continue;
+    ++known;
+    if (member.pod == nullptr) ++missing;
+  }
+  return missing >= std::max(kMassAtLeast, (known * kMassPercent + 99) / 100);
+}
+
+bool vanished(const Tick& tick, const Member& member, bool doubted) {
+  if (!absent_twice(member)) return false;
+  if (doubted) return absent_for(tick, member) >= tick.settings.list_lag;
+  return member.seen->was_listed || member.worker->age >= tick.settings.list_lag;
+}
+
+bool can_be_brought_up(const Tick& tick, const Member& member) {
+  const Worker& worker = *member.worker;
+  if (member.pod == nullptr || member.foreign_pod() || worker.pod.empty()) return false;
+  if (member.pod->status != PodStatus::running || !member.pod->ssh) return false;
+  const bool on_its_way = worker.phase == Phase::provisioning || worker.phase == Phase::starting ||
+                          worker.phase == Phase::connecting || worker.phase == Phase::bootstrapping;
+  const auto& last = member.seen->last_bring_up;
+  return on_its_way && (!last || tick.now - *last >= kBringUpAgain);
+}
+
+void advance_spawning(Tick& tick, Member& member, bool doubted) {
+  const Worker& worker = *member.worker;
+  if (worker.crash) {
+    const Suspicion crash = suspicion_of(*worker.crash, worker.proven || worker.heartbeat_age.has_value());
+    return fail(tick, member, crash.cause, crash.reason);
+  }
+  if (worker.heartbeat_age)
+    return tick.act(member, ActivateWorker{worker.id},
+                    fmt::format("first heartbeat after {}", format_duration(worker.age)));
+  const bool has_no_pod_yet =
+      worker.pod.empty() && (worker.phase == Phase::intent || worker.phase == Phase::unknown);
+  if (!tick.pods_known() || has_no_pod_yet) return;
+  const PodSigns signs = pod_signs(member);
+  const bool believed = signs.cause != FailureCause::pod_vanished || vanished(tick, member, doubted);
+  // A container that restarts while the startup script has not ended is left to the script's deadline.
+  const bool restarted_early = member.seen->restarted && worker.phase != Phase::awaiting_heartbeat &&
+                               signs.cause == FailureCause::pod_exited &&
+                               member.pod->status != PodStatus::exited;
+  if (signs.gone && believed && !restarted_early) return fail(tick, member, signs.cause, signs.words);
+  if (const auto late = overdue(worker, tick.settings)) return fail(tick, member, late->cause, late->reason);
+  if (!can_be_brought_up(tick, member)) return;
+  member.seen->last_bring_up = tick.now;
+  // Not the worker's one action: a bring-up runs beside the watch and is called off when the worker ends.
+  tick.act(BringUpWorker{worker.id, worker.pod}, fmt::format("pod {} runs and SSH is open after {}",
+                                                             worker.pod.str(), format_duration(worker.age)));
+}
+
+void advance_working(Tick& tick, Member& member, bool doubted) {
+  const Worker& worker = *member.worker;
+  if (worker.crash) {
+    const Suspicion crash = suspicion_of(*worker.crash, true);
+    return fail(tick, member, crash.cause, crash.reason);
+  }
+  if (!tick.pods_known()) return;
+  const PodSigns signs = pod_signs(member);
+  if (!signs.gone) return;
+  const Duration silent = silence(worker);
+  if (silent <= tick.settings.heartbeat_interval * kMissedHeartbeats) return;
+  if (signs.cause == FailureCause::pod_vanished && !vanished(tick, member, doubted)) return;
+  fail(tick, member, signs.cause,
+       fmt::format("{}; last heartbeat {} ago", signs.words, format_duration(silent)));
+}
+
+}  // namespace
+
+Suspicion suspicion_of(const CrashReport& crash, bool proven) {
+  std::string how = "the worker process ended";
+  if (crash.exit_code) how += fmt::format(" with exit code {}", *crash.exit_code);
+  if (!crash.signal.empty()) how += fmt::format(" by {}", crash.signal);
+  if (crash.ran_for) how += fmt::format(" after {}", format_duration(*crash.ran_for));
+  if (!crash.step)
+    return {proven ? FailureCause::worker_crashed : FailureCause::start_failed, std::move(how)};
+  how = fmt::format("step {} of the startup script failed", to_string(*crash.step));
+  if (crash.exit_code) how += fmt::format(" with exit code {}", *crash.exit_code);
+  switch (*crash.step) {
+    case BootStep::preflight:
+      return {FailureCause::unclassified, std::move(how)};  // many causes: the evidence names the check
+    case BootStep::fetch:
+      return {FailureCause::fetch_failed, std::move(how)};
+    case BootStep::setup:
+      return {FailureCause::setup_failed, std::move(how)};
+    case BootStep::start:
+      return {FailureCause::start_failed, std::move(how)};
+  }
+  return {FailureCause::unclassified, std::move(how)};
+}
+
+std::optional<Suspicion> overdue(const Worker& worker, const Settings& settings) {
+  const bool provisioning = worker.phase == Phase::provisioning || worker.phase == Phase::starting ||
+                            worker.phase == Phase::intent || worker.phase == Phase::unknown;
+  if (provisioning && worker.age > settings.provision_timeout)
+    return Suspicion{FailureCause::provision_timeout,
+                     fmt::format("no running pod with SSH after {} ({} at most)", format_duration(worker.age),
+                                 format_duration(settings.provision_timeout))};
+  if (worker.age <= settings.spawning_timeout) return std::nullopt;
+  const std::string late =
+      fmt::format("no heartbeat after {} ({} at most), still {}", format_duration(worker.age),
+                  format_duration(settings.spawning_timeout), phase_text(worker.phase, worker.step));
+  if (provisioning) return Suspicion{FailureCause::provision_timeout, late};
+  if (worker.phase == Phase::connecting) return Suspicion{FailureCause::ssh_unreachable, late};
+  if (worker.phase == Phase::bootstrapping) return Suspicion{FailureCause::bootstrap_timeout, late};
+  return Suspicion{FailureCause::first_heartbeat_timeout, late};
+}
+
+void advance_workers(Tick& tick) {
+  const bool doubted = tick.pods_known() && list_is_doubted(tick);
+  if (doubted)
+    tick.gate("pods", "most pods vanished from the list at once: it is believed when that lasts",
+              tick.settings.list_lag);
+  for (Member& member : tick.members) {
+    if (!member.free()) continue;
+    if (member.worker->status == WorkerStatus::spawning) {
+      advance_spawning(tick, member, doubted);
+    } else if (is_watched(*member.worker)) {
+      advance_working(tick, member, doubted);
+    }
+  }
+}
+
+}  // namespace gpuwarden::policy

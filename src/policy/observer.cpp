@@ -1,0 +1,137 @@
+#include "observer.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+
+namespace gpuwarden::policy {
+namespace {
+
+constexpr int kCompleteReads = 3;
+constexpr Duration kLoopGap{5000};
+constexpr int kMassAtLeast = 3;
+constexpr int kMassPercent = 55;
+
+void restart_timers(Memory& memory, MonoTime now) {
+  memory.timers_restarted = now;
+}
+
+void recover(Memory& memory, MonoTime now) {
+  restart_timers(memory, now);
+  memory.recovered_at = now;
+  memory.queued_since.reset();  // what waited could not be claimed
+}
+
+/// Heartbeats that could not be read, or not be written, while we were blind must not count as missing.
+void note_read(Tick& tick) {
+  Memory& memory = tick.memory;
+  ++memory.complete_snapshots;
+  const Duration longest_unnoticed = tick.settings.heartbeat_interval + tick.settings.poll;
+  if (!memory.last_complete_snapshot) {
+    restart_timers(memory, tick.now);
+  } else if (tick.now - *memory.last_complete_snapshot > longest_unnoticed) {
+    recover(memory, tick.now);
+    memory.complete_snapshots = 1;
+  }
+  memory.last_complete_snapshot = tick.now;
+  if (!memory.mass_stale_since) memory.observer_suspect_since.reset();
+  const std::int64_t epoch = tick.snapshot.leader.epoch;
+  if (memory.epoch && *memory.epoch != epoch) restart_timers(memory, tick.now);
+  memory.epoch = epoch;
+  if (tick.seen.loop_gap >= kLoopGap) memory.stalled_until = tick.now + kLoopGap;
+  if (memory.stalled_until && tick.now >= *memory.stalled_until && tick.seen.loop_gap < kLoopGap)
+    memory.stalled_until.reset();
+}
+
+/// One interval before the time-out, so that a silence of all is seen before the first one is judged.
+Duration late_after(const Settings& settings) {
+  return std::max(settings.heartbeat_timeout - settings.heartbeat_interval, settings.heartbeat_timeout / 2);
+}
+
+struct Lateness {
+  int watched{0}, late{0}, newly{0};
+};
+
+Lateness count_late(const Tick& tick) {
+  Lateness result;
+  const Duration after = late_after(tick.settings);
+  for (const Member& member : tick.members) {
+    if (!is_watched(*member.worker)) continue;
+    ++result.watched;
+    const Duration silent = silence(*member.worker);
+    if (silent <= after) continue;
+    ++result.late;
+    if (silent <= after + tick.settings.heartbeat_timeout * 2) ++result.newly;
+  }
+  return result;
+}
+
+void judge_mass(Tick& tick, ObserverView& view) {
+  Memory& memory = tick.memory;
+  const Lateness late = count_late(tick);
+  const int threshold = mass_threshold(late.watched);
+  const int evidence = memory.mass_stale_since ? late.late : late.newly;
+  if (evidence >= threshold) {
+    if (!memory.mass_stale_since) memory.mass_stale_since = tick.now;
+    if (!memory.observer_suspect_since) memory.observer_suspect_since = tick.now;
+    view.mass_silence = true;
+    view.mass_silent_for = tick.now - *memory.mass_stale_since;
+    view.why = fmt::format(
+        "{} of {} workers went silent together: the database or our view of it is suspected, not the workers",
+        late.late, late.watched);
+    return;
+  }
+  if (!memory.mass_stale_since) return;
+  memory.mass_stale_since.reset();
+  memory.observer_suspect_since.reset();
+  recover(memory, tick.now);
+}
+
+}  // namespace
+
+int mass_threshold(int watched) {
+  return std::max(kMassAtLeast, (watched * kMassPercent + 99) / 100);
+}
+
+bool is_watched(const Worker& worker) {
+  if (worker.status == WorkerStatus::active) return true;
+  return worker.status == WorkerStatus::terminating && worker.phase != Phase::deleting &&
+         !worker.tasks.empty();
+}
+
+Duration silence(const Worker& worker) {
+  return worker.heartbeat_age.value_or(worker.phase_age);
+}
+
+void note_blind(Memory& memory, MonoTime now) {
+  memory.complete_snapshots = 0;
+  if (!memory.observer_suspect_since) memory.observer_suspect_since = now;
+}
+
+ObserverView observe(Tick& tick) {
+  ObserverView view;
+  note_read(tick);
+  judge_mass(tick, view);
+  const Memory& memory = tick.memory;
+  const bool long_enough = tick.now - memory.timers_restarted >= tick.settings.heartbeat_timeout;
+  const bool recovering =
+      memory.recovered_at && tick.now - *memory.recovered_at < tick.settings.heartbeat_timeout;
+  view.settled = !view.mass_silence && !recovering;
+  if (view.mass_silence) return view;
+  if (memory.complete_snapshots < kCompleteReads) {
+    view.why = fmt::format("{} complete reads of the database in a row, {} are needed to judge",
+                           memory.complete_snapshots, kCompleteReads);
+  } else if (memory.stalled_until) {
+    view.why = "our own loop stood still a moment ago";
+  } else if (!long_enough) {
+    view.why =
+        fmt::format("we have watched for {} only", format_duration(tick.now - memory.timers_restarted));
+  } else {
+    view.trusted = true;
+  }
+  return view;
+}
+
+}  // namespace gpuwarden::policy

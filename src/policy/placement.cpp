@@ -1,0 +1,80 @@
+#include "placement.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace gpuwarden::policy {
+namespace {
+
+using std::chrono::minutes;
+
+constexpr std::array<Duration, 6> kPauses{minutes(1),  minutes(2),  minutes(5),
+                                          minutes(10), minutes(20), minutes(40)};
+constexpr Duration kForgetAfter = minutes(60);
+constexpr Duration kNoBalancePause = minutes(5);
+constexpr int kPerCandidate = 2;
+
+}  // namespace
+
+Duration exhaustion_pause(Duration previous) {
+  const auto next = std::find_if(kPauses.begin(), kPauses.end(), [&](Duration p) { return p > previous; });
+  return next == kPauses.end() ? kPauses.back() : *next;
+}
+
+std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now) {
+  std::vector<Offer> result;
+  for (const Offer& offer : offers) {
+    const auto paused = memory.exhausted.find(offer.placement.key());
+    if (paused == memory.exhausted.end() || now >= paused->second.until) result.push_back(offer);
+  }
+  std::stable_partition(result.begin(), result.end(),
+                        [](const Offer& offer) { return offer.stock != StockLevel::none; });
+  return result;
+}
+
+std::optional<Duration> next_candidate_in(const std::vector<Offer>& offers, const Memory& memory,
+                                          MonoTime now) {
+  std::optional<Duration> soonest;
+  for (const Offer& offer : offers) {
+    const auto paused = memory.exhausted.find(offer.placement.key());
+    if (paused == memory.exhausted.end()) continue;
+    const Duration left = std::max(Duration{0}, paused->second.until - now);
+    soonest = soonest ? std::min(*soonest, left) : left;
+  }
+  return soonest;
+}
+
+bool Spread::has_room(const Offer& offer) const {
+  if (offer.stock == StockLevel::medium || offer.stock == StockLevel::high) return true;
+  const auto given = given_.find(offer.placement.key());
+  return given == given_.end() || given->second < kPerCandidate;
+}
+
+Placement Spread::take(const Offer& offer) {
+  ++given_[offer.placement.key()];
+  return offer.placement;
+}
+
+void forget_old_pauses(Memory& memory, MonoTime now) {
+  std::erase_if(memory.exhausted, [&](const auto& entry) { return entry.second.until + kForgetAfter < now; });
+}
+
+void note_no_capacity(Memory& memory, const Placement& placement, std::string detail, MonoTime now) {
+  Memory::CandidatePause& pause = memory.exhausted[placement.key()];
+  pause.detail = std::move(detail);
+  if (now < pause.until) return;  // several creates of one tick are one answer
+  pause.pause = exhaustion_pause(pause.pause);
+  pause.until = now + pause.pause;
+}
+
+void note_created(Memory& memory, const Placement& placement) {
+  memory.exhausted.erase(placement.key());
+  memory.no_balance_until.reset();
+  memory.rejected_until.reset();
+}
+
+void note_no_balance(Memory& memory, MonoTime now) {
+  memory.no_balance_until = now + kNoBalancePause;
+}
+
+}  // namespace gpuwarden::policy

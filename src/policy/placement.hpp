@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gpuwarden/policy/decide.hpp"
+
+namespace gpuwarden::policy {
+
+/// How long a candidate without capacity is set aside the n-th time in a row: 1, 2, 5, 10, 20, 40 minutes.
+Duration exhaustion_pause(Duration previous);
+
+/// Candidates to try now, best first: the operator's order without those set aside; those that the catalogue
+/// says are out of stock come last, because the catalogue is a hint.
+std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now);
+
+/// When the next set-aside candidate may be tried again; none = none is set aside.
+std::optional<Duration> next_candidate_in(const std::vector<Offer>& offers, const Memory& memory,
+                                          MonoTime now);
+
+/// Hands out candidates for several spawns of one tick: where the stock is not known to be good, only two go
+/// to one candidate before the next one is tried.
+class Spread {
+ public:
+  explicit Spread(std::vector<Offer> candidates) : candidates_(std::move(candidates)) {}
+  /// The next candidate that `fits`; none = no candidate does.
+  template <class Fits>
+  std::optional<Placement> next(const Fits& fits) {
+    const Offer* fallback = nullptr;
+    for (const Offer& offer : candidates_) {
+      if (!fits(offer.placement)) continue;
+      if (fallback == nullptr) fallback = &offer;
+      if (has_room(offer)) return take(offer);
+    }
+    if (fallback == nullptr) return std::nullopt;
+    given_.clear();
+    return take(*fallback);
+  }
+
+ private:
+  bool has_room(const Offer& offer) const;
+  Placement take(const Offer& offer);
+
+  std::vector<Offer> candidates_;
+  std::map<std::string, int> given_;
+};
+
+/// Drops pauses that ended so long ago that they say nothing any more.
+void forget_old_pauses(Memory& memory, MonoTime now);
+
+}  // namespace gpuwarden::policy

@@ -1,0 +1,162 @@
+#include "reaping.hpp"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+
+#include "pod_signs.hpp"
+
+namespace gpuwarden::policy {
+namespace {
+
+constexpr int kSightings = 2;
+constexpr Duration kLongestPause{300'000};
+constexpr std::size_t kNamesShown = 3;
+
+/// Takes down a delete of the pod, if one is due.
+bool delete_is_due(Tick& tick, const PodId& pod) {
+  Memory::DeleteTries& tries = tick.memory.deletes[pod];
+  if (tick.now < tries.next) return false;
+  tries.next = tick.now + delete_pause(++tries.count, tick.settings.delete_retry);
+  return true;
+}
+
+void delete_pod(Tick& tick, Member& member, std::string reason) {
+  const PodId pod = own_pod(tick, member);
+  if (pod.empty() || !delete_is_due(tick, pod)) return;
+  tick.act(member, DeletePod{member.worker->id, pod}, std::move(reason));
+}
+
+/// Failed and draining rows end when no pod is left to end.
+void confirm_gone(Tick& tick, Member& member) {
+  if (!absent_twice(member)) return;
+  const bool lag_is_over = member.seen->was_listed || member.worker->age >= tick.settings.list_lag;
+  // Without an id only time proves that the create came to nothing.
+  const bool proven =
+      member.worker->pod.empty() ? absent_for(tick, member) >= tick.settings.list_lag : lag_is_over;
+  if (proven) tick.act(member, ConfirmGone{member.worker->id}, "its pod is missing from two complete lists");
+}
+
+void finish_deleting(Tick& tick, Member& member, std::vector<std::string>& stubborn) {
+  const Worker& worker = *member.worker;
+  if (member.pod == nullptr) return confirm_gone(tick, member);
+  if (worker.phase_age >= tick.settings.undeletable_after)
+    stubborn.push_back(fmt::format("{} ({})", member.pod->id.str(), worker.id.str()));
+  // Whoever set the phase asks for the delete itself; this is for deletes that were lost or had no effect.
+  if (worker.phase_age < tick.settings.delete_retry) return;
+  delete_pod(
+      tick, member,
+      fmt::format("the pod is still there {} after its first delete", format_duration(worker.phase_age)));
+}
+
+void finish_failed(Tick& tick, Member& member) {
+  const Worker& worker = *member.worker;
+  if (worker.phase_age < tick.settings.collect_timeout) return;
+  if (member.pod == nullptr) return confirm_gone(tick, member);
+  delete_pod(tick, member, "failed, and the time for its crash bundle is up");
+}
+
+void finish_draining(Tick& tick, Member& member) {
+  const Worker& worker = *member.worker;
+  if (worker.tasks.empty()) {
+    if (member.pod == nullptr) return confirm_gone(tick, member);
+    return delete_pod(tick, member,
+                      worker.drain_reason.empty() ? std::string("drained")
+                                                  : fmt::format("drained: {}", worker.drain_reason));
+  }
+  if (worker.phase_age <= tick.settings.shutdown_timeout) return;
+  // Failing frees the task in the same transaction, before the pod is deleted under it.
+  const std::string reason =
+      fmt::format("still at task {} {} after it was asked to drain ({} at most)", worker.tasks.front().str(),
+                  format_duration(worker.phase_age), format_duration(tick.settings.shutdown_timeout));
+  tick.act(member, FailWorker{worker.id, own_pod(tick, member), FailureCause::task_stuck, reason}, reason);
+}
+
+void finish(Tick& tick, Member& member, std::vector<std::string>& stubborn) {
+  switch (member.worker->status) {
+    case WorkerStatus::terminating:
+      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member, stubborn);
+      return finish_draining(tick, member);
+    case WorkerStatus::error:
+      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member, stubborn);
+      return finish_failed(tick, member);
+    case WorkerStatus::spawning:
+    case WorkerStatus::active:
+    case WorkerStatus::terminated:
+      return;
+  }
+}
+
+std::string list_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamesShown); ++i)
+    text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > kNamesShown) text += fmt::format(" and {} more", names.size() - kNamesShown);
+  return text;
+}
+
+/// Another pod of a live worker's name may only go while the worker's own pod is sure, or the worker is over.
+bool is_spare(const Member& namesake) {
+  if (namesake.in_flight) return false;
+  const WorkerStatus status = namesake.worker->status;
+  if (status == WorkerStatus::error || status == WorkerStatus::terminating) return true;
+  return !namesake.worker->pod.empty() && namesake.pod != nullptr && !namesake.foreign_pod();
+}
+
+std::string orphan_reason(const Stray& stray, const std::set<std::string_view>& tombstones) {
+  if (stray.namesake != nullptr)
+    return fmt::format("a second pod of {}, whose own pod is {}", stray.pod->name,
+                       stray.namesake->worker->pod.str());
+  if (tombstones.contains(stray.pod->name)) return "it showed after its worker was terminated";
+  return "no worker of that name lives; seen in two complete lists";
+}
+
+}  // namespace
+
+Duration delete_pause(int tries, Duration first) {
+  constexpr int kDoublings = 16;
+  const Duration pause = first * (1L << std::clamp(tries - 1, 0, kDoublings));
+  return std::min(pause, std::max(kLongestPause, first));
+}
+
+void finish_workers(Tick& tick) {
+  if (!tick.pods_known()) return;
+  std::vector<std::string> stubborn, foreign;
+  for (Member& member : tick.members) {
+    if (member.foreign_pod())
+      foreign.push_back(fmt::format("{} ({})", member.pod->id.str(), member.pod->name));
+    if (member.free()) finish(tick, member, stubborn);
+  }
+  if (!stubborn.empty())
+    tick.gate("undeletable",
+              fmt::format("still there, and billing, after many deletes: {}", list_of(stubborn)));
+  if (!foreign.empty())
+    tick.gate("foreign_name",
+              fmt::format("pods of ours that bear another name are never deleted: {}", list_of(foreign)));
+}
+
+void reap_orphans(Tick& tick) {
+  if (!tick.pods_known()) return;
+  std::map<PodId, int> before = std::move(tick.memory.orphan_sightings);
+  tick.memory.orphan_sightings.clear();
+  std::set<std::string_view> tombstones;
+  if (!tick.strays.empty())
+    for (const Tombstone& tombstone : tick.snapshot.tombstones) tombstones.insert(tombstone.worker.str());
+  for (const Stray& stray : tick.strays) {
+    const Pod& pod = *stray.pod;
+    if (!is_worker_name_of(pod.name, tick.settings.owner)) continue;
+    if (tick.seen.in_flight.contains(WorkerId(pod.name))) continue;
+    if (stray.namesake != nullptr && !is_spare(*stray.namesake)) continue;
+    const auto known = before.find(pod.id);
+    const int sightings = known == before.end() ? 1 : std::min(known->second + 1, kSightings);
+    tick.memory.orphan_sightings.emplace(pod.id, sightings);
+    if (sightings < kSightings || !delete_is_due(tick, pod.id)) continue;
+    tick.act(DeleteOrphan{pod.id, pod.name}, orphan_reason(stray, tombstones));
+  }
+}
+
+}  // namespace gpuwarden::policy

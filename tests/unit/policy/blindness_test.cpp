@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "fakes/world.hpp"
+
+namespace gpuwarden::policy {
+namespace {
+
+using namespace fakes;
+
+/// A fleet with something to do in every respect.
+World eventful() {
+  World world;
+  for (int i = 0; i < 5; ++i) world.busy();
+  world.idle(1h);
+  world.spawning(Phase::provisioning, 2h);
+  world.spawning(Phase::connecting, 100s, PodStatus::running);
+  world.row(WorkerStatus::terminating, Phase::deleting);
+  world.row(WorkerStatus::spawning, Phase::unknown, 1h);
+  world.stray("orphan", world.name(99).str());
+  world.snapshot.queue.queued = 3;
+  world.snapshot.rescuable = 2;
+  return world;
+}
+
+TEST(Case01, AnUnreadableDatabaseKillsNobodyAndSpawnsNothing) {
+  World world;
+  for (int i = 0; i < 5; ++i) world.busy();
+  world.snapshot.queue.queued = 3;
+  world.settle();
+  world.database_readable = false;
+  for (int i = 0; i < 200; ++i) {
+    const Plan plan = world.run(world.settings.poll, false);
+    EXPECT_TRUE(plan.actions.empty()) << words(plan);
+    ASSERT_NE(gate(plan, "database"), nullptr);
+    EXPECT_NE(gate(plan, "database")->reason.find("connection refused"), std::string::npos);
+  }
+  world.database_readable = true;
+  world.beat_all();
+  const Plan plan = world.tick();
+  EXPECT_TRUE(actions<FailWorker>(plan).empty()) << words(plan);
+  EXPECT_EQ(actions<SpawnWorker>(plan).size(), 3U) << words(plan);
+}
+
+TEST(Blindness, AReadOnlyDatabaseStopsEverything) {
+  World world = eventful();
+  world.snapshot.writable = false;
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(world.run(world.settings.poll, false).actions.empty());
+  EXPECT_NE(gate(world.tick(), "database"), nullptr);
+}
+
+TEST(Blindness, WhoeverDoesNotLeadDoesNothing) {
+  World world = eventful();
+  world.snapshot.leader = {false, 8, "the other one"};
+  const Plan plan = world.run(1h);
+  EXPECT_TRUE(plan.actions.empty());
+  ASSERT_NE(gate(plan, "leader"), nullptr);
+  EXPECT_NE(gate(plan, "leader")->reason.find("the other one"), std::string::npos);
+}
+
+TEST(Blindness, ARehearsalPlansWithoutLeadership) {
+  World world = eventful();
+  world.snapshot.leader = {false, 8, ""};
+  world.rehearsal = true;
+  EXPECT_FALSE(world.tick().actions.empty());
+}
+
+TEST(Blindness, WithoutACompleteListNothingThatDependsOnItHappens) {
+  World world = eventful();
+  world.settle();
+  world.list_complete = false;
+  for (int i = 0; i < 100; ++i) {
+    const Plan plan = world.run(world.settings.poll);
+    for (const PlannedAction& planned : plan.actions) {
+      const bool harmless = std::holds_alternative<RescueTasks>(planned.action) ||
+                            std::holds_alternative<DrainWorker>(planned.action);
+      EXPECT_TRUE(harmless) << words(plan);
+    }
+    EXPECT_NE(gate(plan, "pods"), nullptr);
+  }
+}
+
+TEST(Blindness, AReportedCrashIsActedOnWithoutAList) {
+  World world;
+  world.busy().crash = CrashReport{std::nullopt, 1, "", {}, 5s};
+  world.list_complete = false;
+  EXPECT_EQ(actions<FailWorker>(world.tick()).size(), 1U);
+}
+
+TEST(Blindness, InFlightWorkersAreLeftAlone) {
+  World world = eventful();
+  for (const Worker& worker : world.snapshot.workers) world.in_flight.insert(worker.id);
+  const Plan plan = world.run(1h, false);
+  for (const PlannedAction& planned : plan.actions)
+    EXPECT_FALSE(world.in_flight.contains(worker_of(planned.action))) << words(plan);
+}
+
+TEST(Memory, DoesNotGrowWithWorkersThatAreGone) {
+  World world;
+  for (int round = 0; round < 50; ++round) {
+    world.snapshot.workers.clear();
+    world.pods.clear();
+    world.idle();
+    world.spawning();
+    world.stray(std::to_string(round), world.name(500 + round).str());
+    world.run(20s);
+  }
+  EXPECT_EQ(world.memory.workers.size(), 2U);
+  EXPECT_LE(world.memory.orphan_sightings.size(), 1U);
+  world.snapshot.workers.clear();
+  world.pods.clear();
+  world.run(2h);
+  EXPECT_TRUE(world.memory.workers.empty());
+  EXPECT_TRUE(world.memory.deletes.empty());
+  EXPECT_TRUE(world.memory.orphan_sightings.empty());
+  EXPECT_TRUE(world.memory.recent_spawns.empty());
+}
+
+TEST(Decide, GivesTheSamePlanForTheSameInput) {
+  World one = eventful();
+  World two = eventful();
+  for (int i = 0; i < 100; ++i) {
+    const Plan a = one.run(one.settings.poll, i % 7 != 0);
+    const Plan b = two.run(two.settings.poll, i % 7 != 0);
+    ASSERT_EQ(words(a), words(b));
+  }
+}
+
+}  // namespace
+}  // namespace gpuwarden::policy
