@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "gpuwarden/base/ids.hpp"
+#include "gpuwarden/base/secret.hpp"
+#include "gpuwarden/bootstrap/settings.hpp"
+
+namespace gpuwarden::bootstrap {
+
+/// What only this worker may know.
+struct WorkerSecrets {
+  Secret token;  ///< GPUWARDEN_WORKER_TOKEN
+  Secret publishable_key;
+};
+
+/// Text for the stdin of `launch_command()`: writes env file (0600, tmpfs), startup script and agent on the
+/// pod, starts the script detached and then follows its status file until the script has ended (worker's
+/// first heartbeat accepted, or a fail line).
+std::string launch_payload(const WorkerId& worker, const Settings& settings, const WorkerSecrets& secrets);
+
+/// Remote command for the first contact; carries no secret. Exits with kNotStarted when told to resume on a
+/// pod where nothing ran.
+std::string launch_command(const WorkerId& worker);
+
+/// Remote command that prints the status file from byte `offset` on and follows it; exit status kNotStarted
+/// when the script never ran on this pod.
+std::string follow_command(const WorkerId& worker, std::size_t offset);
+
+/// Remote command that says whether the worker process lives: exit 0 alive, 1 dead, prints the last lines of
+/// its log.
+std::string probe_command(const WorkerId& worker);
+
+/// Remote command that prints the evidence: sections "@@ name" with tails of the status file, bootstrap and
+/// worker logs, and outputs of nvidia-smi, df, free, ps.
+std::string collect_command(const WorkerId& worker);
+
+inline constexpr int kNotStarted = 97;
+/// Exit status of launch and follow when the script has not ended yet after 45 s: follow again, from the
+/// offset reached. So a dead connection is noticed soon and no follower stays behind on the pod.
+inline constexpr int kStillRunning = 98;
+
+/// Identity of what new pods will run: hash over script texts and the settings that shape them, never over
+/// secrets.
+std::string script_hash(const Settings& settings, std::string_view image);
+
+}  // namespace gpuwarden::bootstrap

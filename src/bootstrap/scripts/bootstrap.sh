@@ -1,0 +1,68 @@
+#!/bin/bash
+# bootstrap.sh DIRECTORY: the startup script of a worker: preflight, fetch, setup, start; then it stays as the agent.
+# Standard output is the bootstrap log.
+set -u
+umask 022
+run=$1
+printf '%s\n' "$$" >"$run/bootstrap.pid"
+printf '%s\n' "$$" >"$run/agent.pid"
+for part in lib couriers preflight checkout lock process agent lease; do
+  # shellcheck source=/dev/null
+  . "$run/$part.sh"
+done
+gw_load
+trap '' HUP
+
+gw_step=preflight
+# gw_begin STEP
+gw_begin() {
+  gw_step=$1
+  printf '%s\n' "$1" >"$run/step"
+  gw_status "$1" begin
+}
+
+# gw_fail EXIT [NAME=VALUE]...: this step has failed; gw_lines says why. What stays only watches the pod's lease.
+gw_fail() {
+  local code=$1
+  shift
+  gw_status "$gw_step" fail "exit=$code" "$@"
+  gw_agent idle
+}
+
+# A defect of the script itself must not pass for silence.
+gw_unexpected() {
+  local code=$?
+  if [ "$gw_step" = over ]; then exit "$code"; fi
+  gw_tail "$run/bootstrap.log"
+  gw_lines+=("the startup script ended unexpectedly in $gw_step")
+  gw_status "$gw_step" fail "exit=$((code == 0 ? 1 : code))"
+}
+trap gw_unexpected EXIT
+
+if command -v curl >/dev/null; then gw_courier_of_reports & fi
+
+gw_begin preflight
+gw_preflight
+gw_status preflight end exit=0
+
+gw_begin fetch
+log_from=$(stat -c %s "$run/bootstrap.log")
+if ! gw_fetch; then
+  code=$gw_exit
+  gw_tail "$run/bootstrap.log" 30 "$log_from"
+  gw_fail "$code"
+fi
+gw_status fetch end exit=0 "commit=$gw_commit"
+
+gw_begin setup
+log_from=$(stat -c %s "$run/bootstrap.log")
+if ! gw_setup; then
+  code=$gw_exit
+  gw_tail "$run/bootstrap.log" 30 "$log_from"
+  gw_signal_name signal "$code"
+  gw_fail "$code" "signal=$signal"
+fi
+gw_status setup end exit=0
+
+gw_begin start
+gw_agent worker

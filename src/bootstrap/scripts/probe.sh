@@ -1,0 +1,14 @@
+#!/bin/bash
+# probe.sh DIRECTORY: exit 0 when the worker process lives, 1 when it does not; the last lines of its log.
+set -u
+run=$1
+# shellcheck source=lib.sh
+. "$run/lib.sh"
+gw_load
+gw_tail "$run/worker.log" 20
+if [ ${#gw_lines[@]} -gt 0 ]; then printf '%s\n' "${gw_lines[@]}"; fi
+{ read -r pid <"$run/worker.pid"; } 2>/dev/null || pid=''
+if [ -n "$pid" ] && gw_alive "$pid"; then exit 0; fi
+# Only the agent runs where the worker is not started by it.
+if [ -z "$pid" ] && [ -e "$run/alive" ]; then exit 0; fi
+exit 1
