@@ -1,0 +1,282 @@
+#include "scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "gpuwarden/base/format.hpp"
+#include "gpuwarden/diagnosis/diagnose.hpp"
+
+#include "matcher.hpp"
+#include "preflight_words.hpp"
+#include "signs.hpp"
+#include "status_text.hpp"
+#include "text.hpp"
+
+namespace gpuwarden::diagnosis {
+namespace {
+
+constexpr std::size_t kMostBytesPerTail = std::size_t{96} * 1024;
+constexpr std::size_t kLongestExcerpt = 1000;
+
+/// How much a source may say at a stage.
+enum class Weight { none, root_only, all };
+
+bool has_lines(const Evidence& evidence, std::string_view source) {
+  const auto found = evidence.tails.find(std::string(source));
+  return found != evidence.tails.end() && !found->second.empty();
+}
+
+/// The bootstrap log says nothing about a worker that has run for hours; a worker log found during setup is
+/// an earlier pod's.
+Weight weight_of(std::string_view source, Stage stage, const Evidence& evidence) {
+  const bool host = source == "container" || source == "system";
+  switch (stage) {
+    case Stage::provision:
+    case Stage::connect:
+      return host || !(has_lines(evidence, "container") || has_lines(evidence, "system")) ? Weight::all
+                                                                                          : Weight::none;
+    case Stage::preflight:
+    case Stage::fetch:
+    case Stage::setup:
+      if (source == "bootstrap") return Weight::all;
+      return host || has_lines(evidence, "bootstrap") ? Weight::root_only : Weight::all;
+    case Stage::start:
+    case Stage::awaiting:
+      return host && (has_lines(evidence, "worker") || has_lines(evidence, "bootstrap")) ? Weight::root_only
+                                                                                         : Weight::all;
+    case Stage::runtime:
+      if (source == "worker") return Weight::all;
+      if (source == "bootstrap") return Weight::none;
+      return has_lines(evidence, "worker") ? Weight::root_only : Weight::all;
+    case Stage::unknown:
+      return Weight::all;
+  }
+  return Weight::all;
+}
+
+/// The part of a very long line that holds the match.
+std::string excerpt(std::string_view line, std::size_t at) {
+  if (line.size() <= kLongestExcerpt) return std::string(line);
+  if (at < kLongestExcerpt / 2) return ellipsize(line, kLongestExcerpt);
+  std::size_t from = at - kLongestExcerpt / 4;
+  while (from > 0 && (static_cast<unsigned char>(line[from]) & 0xC0) == 0x80) --from;
+  return "…" + ellipsize(line.substr(from), kLongestExcerpt);
+}
+
+class TailReader {
+ public:
+  TailReader(Scan& scan, Stage stage, Weight weight)
+      : scan_(scan), stage_(stage), weight_(weight), first_(scan.finds.size()) {}
+
+  void read(std::string_view raw) {
+    if (const auto status = read_status(raw)) return read(*status);
+    std::size_t at = 0;
+    while (at <= raw.size()) {  // a tail's entry may hold several lines
+      const std::size_t end = std::min(raw.find_first_of("\r\n", at), raw.size());
+      read_line(raw.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+
+  const std::string& last_line() const { return last_line_; }
+
+ private:
+  void read(const StatusText& status) {
+    traceback_ = false;
+    if (status.event == "end" && status.exit_code.value_or(0) == 0) {
+      forget_handled();  // the step came through: nothing said before was fatal
+      return;
+    }
+    if (status.event != "fail") return;
+    scan_.failed_step = FailedStep{status.check, status.exit_code};
+    for (const std::string& line : status.tail) read(line);
+  }
+
+  void read_line(std::string_view raw) {
+    const std::string line = cleaned(raw);
+    if (line.empty() || is_progress(line)) return;
+    const std::string low = lower(line);
+    const std::size_t message = message_start(line);
+    last_line_ = line;
+    if (in_traceback(line, low, message)) return;
+    judge_recovery(low, message);
+    const auto match = best_match(low, message);
+    const bool exception = exception_line_ || is_exception(std::string_view(line).substr(message));
+    exception_line_ = false;
+    const bool known = match && cause_of(match->rule->trouble, stage_);
+    if (stage_ == Stage::preflight && weight_ == Weight::all && !known) {
+      if (const auto topic = preflight_topic(low)) {
+        scan_.finds.push_back({*topic, Strength::shell, excerpt(line, 0), false});
+        return;
+      }
+    }
+    if (match || exception) keep(line, low, message, match, exception);
+  }
+
+  /// True inside a Python traceback: its source lines quote messages that were never printed.
+  bool in_traceback(std::string_view line, std::string_view low, std::size_t message) {
+    if (const std::size_t at = low.find("traceback (most recent call last)"); at != std::string_view::npos) {
+      traceback_ = true;
+      column_ = at;
+      return true;
+    }
+    if (!traceback_) {
+      if (low.find("during handling of the above exception") != std::string_view::npos)
+        chain_ = Chain::during_handling;
+      else if (low.find("was the direct cause of the following exception") != std::string_view::npos)
+        chain_ = Chain::direct_cause;
+      else
+        return false;
+      return true;
+    }
+    const bool inside = line.size() > column_ && (line[column_] == ' ' || line[column_] == '\t');
+    if (inside || message > column_ + 1) return true;
+    traceback_ = false;
+    exception_line_ = true;
+    return false;
+  }
+
+  void keep(std::string_view line, std::string_view low, std::size_t message,
+            const std::optional<Match>& match, bool exception) {
+    Find find;
+    if (match) {
+      find.trouble = match->rule->trouble;
+      find.strength = match->rule->strength;
+    }
+    if (exception && find.strength < Strength::exception && find.strength != Strength::consequence) {
+      if (find.trouble == Trouble::generic || find.trouble == Trouble::crash) find.trouble = Trouble::code;
+      find.strength = Strength::exception;
+    }
+    if (weight_ == Weight::root_only && find.strength != Strength::root) return;
+    if (says_nothing_is_wrong(low)) return;
+    if (is_warning(low, message) && find.trouble != Trouble::gpu && find.trouble != Trouble::ssh_host_key &&
+        find.trouble != Trouble::registry && find.trouble != Trouble::spot) {
+      find.doubtful = true;
+      if (find.strength < Strength::root) find.strength = Strength::warning;
+    }
+    if (exception && chain_ != Chain::none) follow_chain(find);
+    if (is_handled_by_its_own_words(low)) return;
+    if (will_be_retried(low)) find.doubtful = true;
+    find.line = excerpt(line, match ? match->at : 0);
+    scan_.finds.push_back(std::move(find));
+    last_exception_ = exception ? scan_.finds.size() : last_exception_;
+  }
+
+  /// "direct cause": the first exception decides. "during handling": the first one was being dealt with.
+  void follow_chain(Find& find) {
+    const bool have_first = last_exception_ > first_ && last_exception_ <= scan_.finds.size();
+    if (have_first) {
+      Find& first = scan_.finds[last_exception_ - 1];
+      const bool first_decides = chain_ == Chain::direct_cause || first.strength > find.strength;
+      Find& lesser = first_decides ? find : first;
+      if (lesser.strength <= Strength::exception) lesser.strength = Strength::consequence;
+    }
+    chain_ = Chain::none;
+  }
+
+  void judge_recovery(std::string_view low, std::size_t message) {
+    if (scan_.finds.size() == first_) return;
+    switch (recovery_of(low, message)) {
+      case Recovery::none:
+        return;
+      case Recovery::life:
+        for (std::size_t i = std::max(first_, doubted_); i < scan_.finds.size(); ++i) {
+          if (scan_.finds[i].strength <= Strength::exception) scan_.finds[i].doubtful = true;
+        }
+        doubted_ = scan_.finds.size();
+        return;
+      case Recovery::success:
+        for (std::size_t i = std::max(first_, set_aside_); i < scan_.finds.size(); ++i)
+          scan_.finds[i].doubtful = true;
+        set_aside_ = scan_.finds.size();
+        return;
+      case Recovery::explicit_recovery:
+        forget_handled();
+        return;
+    }
+  }
+
+  void forget_handled() {
+    const auto gone = [&](const Find& find) { return !is_final(find.trouble); };
+    const auto from = scan_.finds.begin() + static_cast<std::ptrdiff_t>(first_);
+    scan_.finds.erase(std::remove_if(from, scan_.finds.end(), gone), scan_.finds.end());
+    last_exception_ = 0;
+    doubted_ = set_aside_ = 0;
+    if (stage_ != Stage::unknown) scan_.failed_step.reset();
+  }
+
+  static std::string cleaned(std::string_view raw);
+
+  enum class Chain { none, during_handling, direct_cause };
+
+  Scan& scan_;
+  Stage stage_;
+  Weight weight_;
+  std::size_t first_;         ///< finds of this tail begin here
+  std::size_t doubted_{0};    ///< finds before it were judged by lines that show life
+  std::size_t set_aside_{0};  ///< and these by lines that show success
+  std::string last_line_;
+  bool traceback_{false};
+  std::size_t column_{0};
+  bool exception_line_{false};
+  Chain chain_{Chain::none};
+  std::size_t last_exception_{0};  ///< index + 1
+};
+
+std::string TailReader::cleaned(std::string_view raw) {
+  constexpr std::size_t kLongest = 4000;
+  if (raw.size() <= kLongest) return clean_line(raw);
+  // A line of many kilobytes (one JSON object, say) is read in pieces that clean_line does not cut.
+  std::string line;
+  for (std::size_t at = 0; at < raw.size() && line.size() < kMostBytesPerTail; at += kLongest)
+    line += clean_line(raw.substr(at, kLongest));
+  return line;
+}
+
+/// Tails end with the newest line; of very long ones the end is read.
+void read_tail(TailReader& reader, const std::vector<std::string>& lines) {
+  std::size_t bytes = 0;
+  std::size_t from = lines.size();
+  while (from > 0 && bytes < kMostBytesPerTail) bytes += lines[--from].size();
+  for (; from < lines.size(); ++from) {
+    std::string_view line = lines[from];
+    if (line.size() > kMostBytesPerTail) line.remove_prefix(line.size() - kMostBytesPerTail);
+    reader.read(line);
+  }
+}
+
+void read_probes(Scan& scan, const Evidence& evidence, Stage stage) {
+  for (const auto& [name, text] : evidence.probe) {
+    if (name == "df") {
+      if (const std::string full = full_disk(text); !full.empty())
+        scan.finds.push_back({Trouble::disk, Strength::shell, full, true});
+    } else if (name == "nvidia_smi" || name == "dmesg") {
+      TailReader reader(scan, stage, Weight::root_only);
+      reader.read(std::string_view(text).substr(0, kMostBytesPerTail));
+    }
+  }
+}
+
+}  // namespace
+
+Scan scan(const Evidence& evidence, Stage stage) {
+  Scan result;
+  // The source that a stage writes to is read first, so that of equal lines its line decides.
+  constexpr std::array<std::string_view, 4> kEarly{"system", "container", "bootstrap", "worker"};
+  constexpr std::array<std::string_view, 4> kLate{"worker", "bootstrap", "container", "system"};
+  const bool early = stage == Stage::provision || stage == Stage::connect;
+  for (const std::string_view source : early ? kEarly : kLate) {
+    const auto tail = evidence.tails.find(std::string(source));
+    const Weight weight = weight_of(source, stage, evidence);
+    if (tail == evidence.tails.end() || weight == Weight::none) continue;
+    TailReader reader(result, stage, weight);
+    read_tail(reader, tail->second);
+    if (weight == Weight::all && result.last_line.empty()) result.last_line = reader.last_line();
+  }
+  read_probes(result, evidence, stage);
+  return result;
+}
+
+}  // namespace gpuwarden::diagnosis
