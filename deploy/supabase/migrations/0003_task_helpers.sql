@@ -1,0 +1,151 @@
+-- gpuwarden: small functions about tasks. They are called by ours only.
+
+-- A worker's status as it counts: the shared row's word where it is one that we know, else our own.
+create or replace function public.gpuwarden_status(shared_param text, own_param text) returns text
+language sql immutable as $$
+  select case when shared_param in ('spawning', 'active', 'terminating', 'error', 'terminated') then shared_param
+              else own_param end
+$$;
+
+-- A task may be claimed when all that it depends on is Complete. `dependant_on` is uuid, uuid[], text or absent.
+do $migration$
+declare
+  kind text;
+  condition text;
+begin
+  select format_type(a.atttypid, null) into kind
+  from pg_attribute a
+  where a.attrelid = 'public.tasks'::regclass and a.attname = 'dependant_on' and not a.attisdropped;
+
+  if kind is null then
+    condition := 'true';
+  elsif kind = 'uuid' then
+    condition := $c$ t.dependant_on is null
+      or exists (select 1 from public.tasks d where d.id = t.dependant_on and d.status = 'Complete') $c$;
+  elsif kind = 'uuid[]' then
+    condition := $c$ coalesce(cardinality(t.dependant_on), 0) = 0
+      or not exists (select 1 from unnest(t.dependant_on) as n(id)
+                     where n.id is not null
+                       and not exists (select 1 from public.tasks d where d.id = n.id and d.status = 'Complete')) $c$;
+  else
+    -- Text of any form: every uuid in it counts; text without one names something that is not complete.
+    condition := $c$ coalesce(btrim(t.dependant_on::text, ' {}[]"'), '') in ('', 'null')
+      or (t.dependant_on::text ~* '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+          and not exists (
+            select 1
+            from regexp_matches(t.dependant_on::text,
+                                '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}', 'g') as m(id)
+            where not exists (select 1 from public.tasks d where d.id = m.id[1]::uuid and d.status = 'Complete'))) $c$;
+  end if;
+  execute format(
+    'create or replace function public.gpuwarden_task_ready(t public.tasks) returns boolean
+       language sql stable set search_path = public, pg_temp as %L', 'select ' || condition);
+end
+$migration$;
+
+-- True when a text matches one of the shell patterns (* and ?) of a JSON list.
+create or replace function public.gpuwarden_matches(text_param text, patterns_param jsonb) returns boolean
+language sql immutable set search_path = public, pg_temp as $$
+  select exists (
+    select 1
+    from jsonb_array_elements_text(coalesce(patterns_param, '[]'::jsonb)) as p(pattern)
+    where coalesce(text_param, '') like
+      replace(replace(replace(replace(replace(p.pattern, '\', '\\'), '%', '\%'), '_', '\_'), '*', '%'), '?', '_'))
+$$;
+
+-- Gives a task back: one more attempt counted, queued again or failed for good. Compare-and-swap on worker and attempts.
+-- Answers the new status, or null when the task had moved meanwhile.
+create or replace function public.gpuwarden_release_task(
+  task_id_param uuid, worker_id_param text, attempts_param integer, max_attempts_param integer, why_param text)
+returns text
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  deaths text;
+begin
+  if attempts_param + 1 < max_attempts_param then
+    update public.tasks
+    set status = 'Queued', worker_id = null, attempts = attempts_param + 1, generation_started_at = null, updated_at = now()
+    where id = task_id_param and status = 'In Progress' and worker_id is not distinct from worker_id_param
+      and coalesce(attempts, 0) = attempts_param;
+    return case when found then 'Queued' end;
+  end if;
+  select string_agg(format('%s on %s (%s)', f.cause, f.worker_id, coalesce(f.summary, '')), '; ' order by f.created_at)
+  into deaths
+  from public.gpuwarden_failures f
+  where f.task_ids @> array[task_id_param] and f.worker_id is distinct from worker_id_param;
+  update public.tasks
+  set status = 'Failed', attempts = attempts_param + 1, updated_at = now(), generation_processed_at = now(),
+      error_message = left(format('given up after %s attempts: %s%s', attempts_param + 1, why_param,
+                                  coalesce('; earlier: ' || deaths, '')), 8000)
+  where id = task_id_param and status = 'In Progress' and worker_id is not distinct from worker_id_param
+    and coalesce(attempts, 0) = attempts_param;
+  return case when found then 'Failed' end;
+end
+$$;
+
+-- Tasks in progress that no live worker owns. Age never rescues an exempt type; the death of its worker does.
+create or replace function public.gpuwarden_rescuable(options_param jsonb)
+returns table (task_id uuid, worker_id text, attempts integer, why text)
+language sql stable set search_path = public, pg_temp as $$
+  select t.id, t.worker_id, coalesce(t.attempts, 0),
+    case
+      when g.worker_id is not null then 'its worker ' || t.worker_id || ' has ended'
+      when t.worker_id is null then 'in progress without a worker'
+      when t.worker_id like 'api-worker-%' then 'no activity of ' || t.worker_id
+      else 'its worker ' || t.worker_id || ' is unknown'
+    end
+  from public.tasks t
+  left join public.gpuwarden_workers g on g.worker_id = t.worker_id
+  left join public.workers w on w.id = t.worker_id
+  cross join lateral (
+    select extract(epoch from clock_timestamp()
+                     - greatest(t.updated_at, t.generation_started_at, t.created_at)) as quiet,
+           public.gpuwarden_matches(t.task_type, options_param -> 'rescue_exempt') as exempt) a
+  where t.status = 'In Progress'
+    and case
+      when g.worker_id is not null then g.ended_at is not null or public.gpuwarden_status(w.status::text, g.status) in ('error', 'terminated')
+      when a.exempt then false
+      when t.worker_id is null then a.quiet >= coalesce((options_param ->> 'orphan_task_sec')::numeric, 900)
+      when t.worker_id like 'api-worker-%' then a.quiet >= coalesce((options_param ->> 'api_task_sec')::numeric, 420)
+      when w.id is null or w.status::text in ('error', 'terminated') then
+        a.quiet >= coalesce((options_param ->> 'inactive_task_sec')::numeric, 1800)
+      else false
+    end
+$$;
+
+-- What workers could claim now. Replace this function where eligibility is your own business: a version without the word
+-- gpuwarden-default in its comment is left alone by later migrations.
+do $migration$
+declare
+  existing oid := to_regprocedure('public.gpuwarden_queue_depth()');
+begin
+  if existing is not null and coalesce(obj_description(existing, 'pg_proc'), '') not like '%gpuwarden-default%' then
+    return;
+  end if;
+  execute $create$
+    create or replace function public.gpuwarden_queue_depth() returns jsonb
+    language sql stable set search_path = public, pg_temp as $body$
+      with open_tasks as (
+        select t.task_type, t.status = 'Queued' as is_queued, t.status = 'Queued' and public.gpuwarden_task_ready(t) as ready
+        from public.tasks t
+        where t.status = 'Queued'
+        union all
+        select t.task_type, false, false
+        from public.tasks t
+        where t.status = 'In Progress' and coalesce(t.worker_id, '') not like 'api-worker-%'
+      ), types as (
+        select task_type, count(*) filter (where ready) as queued, count(*) filter (where not is_queued) as running,
+               count(*) filter (where is_queued and not ready) as blocked
+        from open_tasks group by task_type
+      )
+      select jsonb_build_object(
+        'queued', coalesce(sum(queued), 0), 'running', coalesce(sum(running), 0), 'blocked', coalesce(sum(blocked), 0),
+        'by_type', coalesce(jsonb_object_agg(coalesce(task_type, ''), jsonb_build_object('queued', queued, 'running', running)),
+                            '{}'::jsonb))
+      from types
+    $body$
+  $create$;
+  execute $comment$ comment on function public.gpuwarden_queue_depth() is
+    'Counts of claimable and running tasks (gpuwarden-default: replaced by migrations until you replace it)' $comment$;
+end
+$migration$;

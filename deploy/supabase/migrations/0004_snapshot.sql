@@ -1,0 +1,162 @@
+-- gpuwarden: everything that a decision needs, in one answer that no row cap cuts.
+
+-- Takes or renews the leadership of an owner. Null = the database answers reads only.
+create or replace function public.gpuwarden_lead(owner_param text, holder_param text, lease_sec_param integer)
+returns public.gpuwarden_leaders
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  leader public.gpuwarden_leaders;
+begin
+  insert into public.gpuwarden_leaders as l (owner, epoch, holder, expires_at)
+  values (owner_param, 1, holder_param, clock_timestamp() + make_interval(secs => lease_sec_param))
+  on conflict (owner) do update
+  set epoch = l.epoch + case when l.holder = excluded.holder then 0 else 1 end,
+      holder = excluded.holder, expires_at = excluded.expires_at
+  where l.holder = excluded.holder or l.expires_at <= clock_timestamp()
+  returning * into leader;
+  if leader is null then
+    select * into leader from public.gpuwarden_leaders where owner = owner_param;
+  end if;
+  return leader;
+exception
+  when read_only_sql_transaction or disk_full or insufficient_privilege then
+    return null;
+end
+$$;
+
+create or replace function public.gpuwarden_worker_json(
+  g public.gpuwarden_workers, w public.workers, at_param timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select jsonb_build_object(
+    'id', g.worker_id, 'status', s.status,
+    'phase', case
+      when s.status = 'active' then case when t.ids is null then 'idle' else 'busy' end
+      when s.status = 'terminating' then case when g.phase = 'deleting' then 'deleting' else 'draining' end
+      when s.status = 'error' then case when g.phase = 'deleting' then 'deleting' else 'collecting' end
+      when g.phase in ('intent', 'unknown', 'provisioning', 'starting', 'connecting', 'bootstrapping', 'awaiting_heartbeat')
+        then g.phase
+      else 'provisioning' end,
+    'step', g.step, 'pod_id', g.pod_id, 'gpu', g.gpu, 'data_center', g.data_center, 'volume_id', g.volume_id,
+    'volume_name', g.volume_name, 'cloud', g.cloud, 'image', g.image, 'script_hash', g.script_hash,
+    'cost_per_hr', g.cost_per_hr, 'generation', g.generation, 'canary', g.canary,
+    'proven', coalesce(g.activated_at is not null, false),
+    'age_s', extract(epoch from at_param - g.registered_at),
+    'phase_age_s', extract(epoch from at_param - g.phase_since),
+    'heartbeat_age_s', case when w.last_heartbeat is distinct from g.heartbeat_base and w.last_heartbeat is not null
+      then greatest(extract(epoch from at_param - w.last_heartbeat), 0) end,
+    'idle_s', case when s.status = 'active' and t.ids is null then
+      greatest(extract(epoch from at_param - greatest(g.activated_at, g.last_task_at, g.registered_at, d.ended_at)), 0) end,
+    'tasks', coalesce(t.ids, '[]'::jsonb), 'drain_reason', g.drain_reason, 'crash', g.crash, 'git_commit', g.git_commit,
+    'vram_total_mb', g.vram_total_mb, 'vram_used_mb', g.vram_used_mb, 'disk_free_mb', g.disk_free_mb,
+    'agent_uptime_s', g.agent_uptime_s)
+  from (select public.gpuwarden_status(w.status::text, g.status) as status) s
+  cross join lateral (select jsonb_agg(t.id order by t.id) as ids from public.tasks t
+                      where t.worker_id = g.worker_id and t.status = 'In Progress') t
+  cross join lateral (select max(t.updated_at) as ended_at from public.tasks t where t.worker_id = g.worker_id) d
+$$;
+
+create or replace function public.gpuwarden_outcomes(owner_param text, window_sec_param double precision, at_param timestamptz)
+returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'worker_id', g.worker_id, 'success', g.outcome = 'success', 'cause', f.cause, 'gpu', g.gpu,
+    'data_center', g.data_center, 'volume_id', g.volume_id, 'cloud', g.cloud, 'fingerprint', f.fingerprint,
+    'script_hash', g.script_hash, 'generation', g.generation,
+    'age_s', greatest(extract(epoch from at_param - g.outcome_at), 0)) order by g.outcome_at desc), '[]'::jsonb)
+  from (select * from public.gpuwarden_workers
+        where owner = owner_param and outcome is not null
+          and outcome_at > at_param - make_interval(secs => window_sec_param)
+        order by outcome_at desc limit 2000) g
+  -- One look-up a row by its index, however the planner guesses the number of rows.
+  left join lateral (select x.cause, x.fingerprint from public.gpuwarden_failures x
+                     where x.worker_id = g.worker_id and g.outcome = 'failure' limit 1) f on true
+$$;
+
+create or replace function public.gpuwarden_spent_last_day(owner_param text, at_param timestamptz) returns double precision
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(sum(cost_per_hr * greatest(extract(epoch from
+    coalesce(ended_at, at_param) - greatest(registered_at, at_param - interval '24 hours')), 0) / 3600.0), 0)::double precision
+  from public.gpuwarden_workers
+  where owner = owner_param and pod_id is not null and (ended_at is null or ended_at > at_param - interval '24 hours')
+$$;
+
+-- Options that pods' functions need, from whatever call of the daemon names them.
+create or replace function public.gpuwarden_keep_settings(owner_param text, options_param jsonb) returns void
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  wanted jsonb := jsonb_strip_nulls(jsonb_build_object(
+    'task_max_attempts', options_param -> 'task_max_attempts', 'pod_lease_sec', options_param -> 'pod_lease_sec'));
+begin
+  if wanted = '{}'::jsonb then return; end if;
+  insert into public.gpuwarden_state as s (owner, key, value) values (owner_param, 'settings', wanted)
+  on conflict (owner, key) do update set value = s.value || excluded.value, changed_at = now()
+  where not s.value @> excluded.value;
+end
+$$;
+
+create or replace function public.gpuwarden_snapshot(
+  owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
+returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  at timestamptz := clock_timestamp();
+  options jsonb := coalesce(options_param, '{}'::jsonb);
+  looking boolean := coalesce(holder_param, '') = '';
+  writable boolean := current_setting('transaction_read_only') = 'off';
+  leader public.gpuwarden_leaders;
+  breaker public.gpuwarden_state;
+  forced jsonb;
+  switches jsonb;
+begin
+  if not looking and writable then
+    leader := public.gpuwarden_lead(owner_param, holder_param, lease_sec_param);
+    writable := leader is not null;
+    if writable and leader.holder = holder_param then
+      perform public.gpuwarden_keep_settings(owner_param, options);
+    end if;
+  end if;
+  if leader is null then
+    select * into leader from public.gpuwarden_leaders where owner = owner_param;
+  end if;
+  select * into breaker from public.gpuwarden_state where owner = owner_param and key = 'breaker';
+  select value into forced from public.gpuwarden_state where owner = owner_param and key = 'breaker_override'
+    and coalesce((value ->> 'expires_at')::timestamptz, 'infinity') > at;
+  select value into switches from public.gpuwarden_state where owner = owner_param and key = 'switches';
+
+  return jsonb_build_object(
+    'schema_version', (select schema_version from public.gpuwarden_meta),
+    'db_now', to_jsonb(at at time zone 'utc') #>> '{}' || 'Z',
+    'writable', writable,
+    'leader', jsonb_build_object(
+      'leading', writable and not looking and coalesce(leader.holder = holder_param, false),
+      'epoch', coalesce(leader.epoch, 0), 'holder', coalesce(leader.holder, ''),
+      'expires_in_s', greatest(coalesce(extract(epoch from leader.expires_at - at), 0), 0)),
+    'queue', public.gpuwarden_queue_depth(),
+    'workers', (select coalesce(jsonb_agg(public.gpuwarden_worker_json(g, w, at) order by g.registered_at, g.worker_id), '[]'::jsonb)
+                from public.gpuwarden_workers g left join public.workers w on w.id = g.worker_id
+                where g.owner = owner_param and g.ended_at is null
+                  and public.gpuwarden_status(w.status::text, g.status) <> 'terminated'),
+    'running_tasks', (select coalesce(jsonb_agg(jsonb_build_object(
+                        'id', t.id, 'task_type', t.task_type, 'worker_id', t.worker_id, 'attempts', coalesce(t.attempts, 0),
+                        'running_s', greatest(extract(epoch from at - coalesce(t.generation_started_at, t.updated_at, t.created_at)), 0))
+                        order by t.id), '[]'::jsonb)
+                      from public.tasks t join public.gpuwarden_workers g on g.worker_id = t.worker_id
+                      where t.status = 'In Progress' and g.owner = owner_param and g.ended_at is null),
+    'outcomes', public.gpuwarden_outcomes(owner_param, coalesce((options ->> 'failure_window_sec')::double precision, 1800), at),
+    'breaker', case when breaker.value is not null then
+      breaker.value || jsonb_build_object('state_age_s', greatest(extract(epoch from at - breaker.changed_at), 0)) end,
+    'breaker_override', case when forced is not null then jsonb_build_object(
+      'kind', forced ->> 'kind', 'actor', coalesce(forced ->> 'actor', ''), 'reason', coalesce(forced ->> 'reason', ''),
+      'expires_in_s', extract(epoch from (forced ->> 'expires_at')::timestamptz - at)) end,
+    'switches', jsonb_build_object(
+      'paused', coalesce((switches ->> 'paused')::boolean, false), 'paused_by', switches ->> 'paused_by',
+      'pause_reason', switches ->> 'pause_reason'),
+    'tombstones', (select coalesce(jsonb_agg(jsonb_build_object('worker_id', e.worker_id, 'pod_id', e.pod_id,
+                     'age_s', extract(epoch from at - e.ended_at)) order by e.ended_at desc), '[]'::jsonb)
+                   from (select worker_id, pod_id, ended_at from public.gpuwarden_workers
+                         where owner = owner_param and ended_at > at - interval '24 hours'
+                         order by ended_at desc limit 5000) e),
+    'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
+    'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at));
+end
+$$;

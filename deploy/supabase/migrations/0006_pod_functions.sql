@@ -1,0 +1,153 @@
+-- gpuwarden: what a pod may do, with the publishable key and its own token: report, claim, complete and fail its own tasks.
+
+-- The worker's row when the token is right, locked; otherwise HTTP 403. Unknown worker and wrong token look alike.
+create or replace function public.gpuwarden_authenticate(worker_id_param text, token_param text)
+returns public.gpuwarden_workers
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  mine public.gpuwarden_workers;
+begin
+  select * into mine from public.gpuwarden_workers
+  where worker_id = worker_id_param and token_hash = sha256(convert_to(coalesce(token_param, ''), 'UTF8'))
+  for update;
+  if not found then
+    raise exception 'gpuwarden: unknown worker or wrong token' using errcode = 'PT403';
+  end if;
+  return mine;
+end
+$$;
+
+create or replace function public.gpuwarden_status_of(mine public.gpuwarden_workers) returns text
+language sql stable set search_path = public, pg_temp as $$
+  select case when mine.ended_at is not null then 'terminated' else
+    public.gpuwarden_status((select w.status::text from public.workers w where w.id = mine.worker_id), mine.status) end
+$$;
+
+-- A number of a report, or null: a pod's nonsense must not fail its heartbeat.
+create or replace function public.gpuwarden_figure(report_param jsonb, key_param text) returns double precision
+language sql immutable as $$
+  select case when jsonb_typeof(report_param -> key_param) = 'number'
+    then least(greatest((report_param ->> key_param)::numeric, 0), 1e15)::double precision end
+$$;
+
+create or replace function public.gpuwarden_worker_report(worker_id_param text, token_param text, report_param jsonb)
+returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  mine public.gpuwarden_workers := public.gpuwarden_authenticate(worker_id_param, token_param);
+  state text := public.gpuwarden_status_of(mine);
+  kind text := report_param ->> 'kind';
+  -- A step that is reported late never takes a worker back.
+  begins boolean := coalesce(state = 'spawning' and mine.phase <> 'awaiting_heartbeat' and report_param ->> 'event' = 'begin'
+                             and report_param ->> 'step' in ('preflight', 'fetch', 'setup', 'start'), false);
+  options jsonb;
+begin
+  if octet_length(report_param::text) > 65536 then
+    raise exception 'gpuwarden: a report has at most 64 KB' using errcode = 'PT413';
+  end if;
+  if state <> 'terminated' then
+    if kind = 'heartbeat' then
+      update public.workers set last_heartbeat = clock_timestamp() where id = worker_id_param;
+      update public.gpuwarden_workers set
+        vram_total_mb = coalesce(public.gpuwarden_figure(report_param, 'vram_total_mb'), vram_total_mb),
+        vram_used_mb = coalesce(public.gpuwarden_figure(report_param, 'vram_used_mb'), vram_used_mb),
+        disk_free_mb = coalesce(public.gpuwarden_figure(report_param, 'disk_free_mb'), disk_free_mb),
+        agent_uptime_s = coalesce(public.gpuwarden_figure(report_param, 'uptime_s'), agent_uptime_s)
+      where worker_id = worker_id_param;
+    elsif kind = 'step' then
+      update public.gpuwarden_workers set
+        report = report_param,
+        git_commit = coalesce(report_param ->> 'commit', git_commit),
+        phase = case when begins then 'bootstrapping' else phase end,
+        phase_since = case when begins and phase <> 'bootstrapping' then now() else phase_since end,
+        step = case when begins then report_param ->> 'step' else step end,
+        crash = case when report_param ->> 'event' = 'fail' and crash is null then jsonb_build_object(
+                  'step', report_param ->> 'step', 'check', report_param ->> 'check', 'exit_code', report_param -> 'exit',
+                  'signal', report_param -> 'signal', 'tail', report_param -> 'tail') else crash end
+      where worker_id = worker_id_param;
+    elsif kind = 'crash' then
+      update public.gpuwarden_workers set crash = coalesce(crash, jsonb_build_object(
+        'exit_code', report_param -> 'exit_code', 'signal', report_param -> 'signal', 'tail', report_param -> 'tail',
+        'ran_s', report_param -> 'ran_s'))
+      where worker_id = worker_id_param;
+    end if;
+  end if;
+  select value into options from public.gpuwarden_state where owner = mine.owner and key = 'settings';
+  return jsonb_build_object(
+    'directive', case when state in ('error', 'terminated') then 'stop'
+                      when state = 'terminating' or mine.drain_reason is not null then 'drain' else 'continue' end,
+    'lease_sec', coalesce((options ->> 'pod_lease_sec')::double precision, 3600),
+    'busy', exists (select 1 from public.tasks t where t.worker_id = worker_id_param and t.status = 'In Progress'));
+end
+$$;
+
+create or replace function public.gpuwarden_task_json(t public.tasks) returns jsonb
+language sql stable as $$
+  select jsonb_build_object('id', t.id, 'task_type', t.task_type, 'params', t.params, 'attempt', coalesce(t.attempts, 0) + 1)
+$$;
+
+-- One task at a time: a worker that already holds one gets it again, so that a lost answer loses no task.
+create or replace function public.gpuwarden_claim_task(worker_id_param text, token_param text) returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  mine public.gpuwarden_workers := public.gpuwarden_authenticate(worker_id_param, token_param);
+  state text := public.gpuwarden_status_of(mine);
+  task public.tasks;
+begin
+  if state not in ('spawning', 'active') or mine.drain_reason is not null then return null; end if;
+  select * into task from public.tasks t
+  where t.worker_id = worker_id_param and t.status = 'In Progress' order by t.id limit 1;
+  if found then return public.gpuwarden_task_json(task); end if;
+  select * into task from public.tasks t
+  where t.status = 'Queued' and public.gpuwarden_task_ready(t)
+  order by t.created_at, t.id limit 1
+  for update skip locked;
+  if not found then return null; end if;
+  update public.tasks
+  set status = 'In Progress', worker_id = worker_id_param, generation_started_at = clock_timestamp(), updated_at = clock_timestamp()
+  where id = task.id;
+  return public.gpuwarden_task_json(task);
+end
+$$;
+
+create or replace function public.gpuwarden_complete_task(
+  worker_id_param text, token_param text, task_id_param uuid, attempt_param integer, result_param jsonb default null)
+returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform public.gpuwarden_authenticate(worker_id_param, token_param);
+  update public.tasks
+  set status = 'Complete', result_data = result_param, error_message = null, generation_processed_at = clock_timestamp(),
+      updated_at = clock_timestamp()
+  where id = task_id_param and status = 'In Progress' and worker_id = worker_id_param
+    and coalesce(attempts, 0) + 1 = attempt_param;
+  if found then
+    update public.gpuwarden_workers set last_task_at = clock_timestamp() where worker_id = worker_id_param;
+    return jsonb_build_object('accepted', true, 'reason', 'completed');
+  end if;
+  perform 1 from public.tasks where id = task_id_param and status = 'Complete' and worker_id = worker_id_param
+    and coalesce(attempts, 0) + 1 = attempt_param;
+  if found then return jsonb_build_object('accepted', true, 'reason', 'already'); end if;
+  return jsonb_build_object('accepted', false, 'reason', 'this attempt does not hold the task');
+end
+$$;
+
+create or replace function public.gpuwarden_fail_task(
+  worker_id_param text, token_param text, task_id_param uuid, attempt_param integer, error_param text default null)
+returns jsonb
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  mine public.gpuwarden_workers := public.gpuwarden_authenticate(worker_id_param, token_param);
+  options jsonb;
+  moved text;
+begin
+  select value into options from public.gpuwarden_state where owner = mine.owner and key = 'settings';
+  moved := public.gpuwarden_release_task(task_id_param, worker_id_param, attempt_param - 1,
+    coalesce((options ->> 'task_max_attempts')::integer, 3), left(coalesce(error_param, 'the worker reported a failure'), 4000));
+  if moved is null then
+    return jsonb_build_object('accepted', false, 'reason', 'this attempt does not hold the task', 'status', null);
+  end if;
+  update public.gpuwarden_workers set last_task_at = clock_timestamp() where worker_id = worker_id_param;
+  return jsonb_build_object('accepted', true, 'reason', 'failed', 'status', moved);
+end
+$$;

@@ -1,0 +1,56 @@
+-- gpuwarden: who may do what. Pods reach four functions, service_role those that the daemon and operators call; helpers are
+-- called by functions that run as their owner, so nobody else needs them.
+
+do $migration$
+declare
+  has_service boolean := exists (select 1 from pg_roles where rolname = 'service_role');
+  has_anon boolean := exists (select 1 from pg_roles where rolname = 'anon');
+  has_user boolean := exists (select 1 from pg_roles where rolname = 'authenticated');
+  for_pods constant text[] := array['gpuwarden_worker_report', 'gpuwarden_claim_task', 'gpuwarden_complete_task', 'gpuwarden_fail_task'];
+  existing constant text[] := array['func_claim_available_task', 'func_mark_task_complete', 'func_mark_task_failed',
+    'func_update_worker_heartbeat', 'func_worker_heartbeat_with_logs', 'func_insert_logs_batch'];
+  f record;
+  t text;
+begin
+  for f in
+    select p.oid::regprocedure as signature, p.proname::text as name from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname like 'gpuwarden\_%' and p.prokind = 'f'
+  loop
+    execute format('revoke all on function %s from public', f.signature);
+    if has_anon then execute format('revoke all on function %s from anon', f.signature); end if;
+    if has_user then execute format('revoke all on function %s from authenticated', f.signature); end if;
+    if has_service then execute format('revoke all on function %s from service_role', f.signature); end if;
+    if has_service and (f.name = any (public.gpuwarden_required_functions()) or f.name = 'gpuwarden_task_ready') then
+      execute format('grant execute on function %s to service_role', f.signature);
+    end if;
+    if f.name = any (for_pods) then
+      if has_anon then execute format('grant execute on function %s to anon', f.signature); end if;
+      if has_user then execute format('grant execute on function %s to authenticated', f.signature); end if;
+    end if;
+  end loop;
+  foreach t in array array['gpuwarden_meta', 'gpuwarden_leaders', 'gpuwarden_state', 'gpuwarden_workers', 'gpuwarden_failures'] loop
+    execute format('revoke all on table public.%I from public', t);
+    if has_anon then execute format('revoke all on table public.%I from anon', t); end if;
+    if has_user then execute format('revoke all on table public.%I from authenticated', t); end if;
+    if has_service then execute format('grant select, insert, update, delete on table public.%I to service_role', t); end if;
+  end loop;
+  -- New tables and functions get no rights by themselves; on a project that had these already, this changes nothing. What
+  -- belongs to somebody else is theirs to grant.
+  if has_service then
+    for t in
+      select format('execute on function %s', p.oid::regprocedure) from pg_proc p
+      where p.pronamespace = 'public'::regnamespace and p.proname = any (existing)
+      union all
+      select format('select, insert, update, delete on table public.%I', n.name) from unnest(array['tasks', 'workers', 'system_logs']) as n(name)
+    loop
+      begin
+        execute format('grant %s to service_role', t);
+      exception
+        when insufficient_privilege then raise notice 'gpuwarden: cannot grant % to service_role: %', t, sqlerrm;
+      end;
+    end loop;
+  end if;
+end
+$migration$;
+
+notify pgrst, 'reload schema';
