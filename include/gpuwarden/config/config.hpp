@@ -1,0 +1,99 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gpuwarden/base/redact.hpp"
+#include "gpuwarden/base/result.hpp"
+#include "gpuwarden/base/secret.hpp"
+#include "gpuwarden/bootstrap/settings.hpp"
+#include "gpuwarden/control/settings.hpp"
+#include "gpuwarden/policy/settings.hpp"
+
+namespace gpuwarden::config {
+
+struct SupabaseSettings {
+  std::string url;
+  Secret secret_key;       ///< sb_secret_... or a service_role JWT; headers follow the kind
+  Secret publishable_key;  ///< sb_publishable_... or an anon JWT
+  bool count_by_edge_function{false};
+  bool db_logging{false};
+};
+struct RunpodSettings {
+  std::string api_url;
+  Secret api_key;
+};
+struct SshSettings {
+  Secret private_key;      ///< text of the key
+  std::string public_key;  ///< one line
+  std::string origin;      ///< where it came from, for people
+};
+struct DaemonSettings {
+  std::string log_level{"info"}, log_format, log_file;
+  std::string listen_host{"127.0.0.1"};
+  int listen_port{9464};  ///< 0 = off
+  std::string socket_path{"/run/gpuwarden/control.sock"};
+  std::string state_dir;
+  std::string alert_webhook_url;
+  bool drain_on_exit{false};
+};
+
+/// The whole configuration, valid.
+struct Config {
+  SupabaseSettings supabase;
+  RunpodSettings runpod;
+  SshSettings ssh;
+  DaemonSettings daemon;
+  policy::Settings policy;
+  bootstrap::Settings bootstrap;
+  control::Settings control;
+};
+
+/// Environment and files, so that tests need neither.
+struct Source {
+  std::map<std::string, std::string> environment;
+  /// Contents of a file or why it can't be read.
+  std::function<Result<std::string>(const std::string& path)> read_file;
+  std::string credentials_directory;  ///< systemd's; empty = none
+  std::string state_directory;        ///< where the daemon keeps its own SSH key
+};
+/// The process's own environment. State directory: systemd's STATE_DIRECTORY, else /var/lib/gpuwarden for
+/// root and ~/.local/state/gpuwarden for others.
+Source process_source();
+
+struct Problem {
+  std::string name;     ///< variable
+  std::string message;  ///< what is wrong and how to mend it; no secret value
+};
+struct Entry {
+  std::string name, value, origin, meaning, group, default_value;  ///< value is "[set]" for secrets
+  std::string type;                                                ///< what values are accepted, in words
+  bool secret{false};
+  bool given{false};  ///< the operator gave a value; else the default holds
+};
+struct Loaded {
+  std::optional<Config> config;  ///< only when there are no errors
+  std::vector<Problem> errors, warnings;
+  std::vector<Entry> entries;  ///< every variable of the table, for --explain
+  /// Values in force by name, for `differences`; empty ones are not in it.
+  std::map<std::string, Secret> values;
+};
+
+/// Reads, validates, reports everything at once. Writes nothing but the daemon's own SSH key, and that only
+/// when `make_ssh_key` is set, none is configured and everything else is valid.
+Loaded load(const Source& source, bool make_ssh_key);
+
+/// Text of config/gpuwarden.env.example, from the same table.
+std::string example_file();
+
+/// Every secret of the configuration goes into the redactor.
+void teach(Redactor& redactor, const Config& config);
+
+/// Names whose values differ, with both values (secrets as "[changed]"), for SIGHUP.
+std::vector<std::string> differences(const Loaded& before, const Loaded& after);
+
+}  // namespace gpuwarden::config

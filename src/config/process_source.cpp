@@ -1,0 +1,68 @@
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gpuwarden/config/config.hpp"
+
+extern char** environ;
+
+namespace gpuwarden::config {
+namespace {
+
+constexpr std::size_t kLargestFile = 1U << 20U;
+
+Result<std::string> read_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0)
+    return fail(errno == ENOENT || errno == ENOTDIR ? ErrorKind::not_found : ErrorKind::invalid_input,
+                std::strerror(errno));
+  std::string text;
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = ::read(file, buffer, sizeof buffer)) > 0 && text.size() <= kLargestFile)
+    text.append(buffer, static_cast<std::size_t>(got));
+  const int error = errno;
+  ::close(file);
+  if (got < 0) return fail(ErrorKind::invalid_input, std::strerror(error));
+  if (text.size() > kLargestFile) return fail(ErrorKind::invalid_input, "larger than 1 MiB");
+  return text;
+}
+
+std::string value(const Source& source, const std::string& name) {
+  const auto at = source.environment.find(name);
+  return at == source.environment.end() ? std::string() : at->second;
+}
+
+std::string state_directory(const Source& source) {
+  // systemd separates several directories by colons; the first is ours.
+  if (const std::string given = value(source, "STATE_DIRECTORY"); !given.empty())
+    return given.substr(0, given.find(':'));
+  if (::geteuid() == 0) return "/var/lib/gpuwarden";
+  if (const std::string base = value(source, "XDG_STATE_HOME"); base.starts_with('/'))
+    return base + "/gpuwarden";
+  const std::string home = value(source, "HOME");
+  return home.empty() ? "/var/lib/gpuwarden" : home + "/.local/state/gpuwarden";
+}
+
+}  // namespace
+
+Source process_source() {
+  Source source;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) continue;
+    source.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  source.read_file = read_file;
+  source.credentials_directory = value(source, "CREDENTIALS_DIRECTORY");
+  source.state_directory = state_directory(source);
+  return source;
+}
+
+}  // namespace gpuwarden::config
