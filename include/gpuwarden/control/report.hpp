@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gpuwarden/base/time.hpp"
+#include "gpuwarden/domain/action.hpp"
+#include "gpuwarden/domain/pod.hpp"
+#include "gpuwarden/domain/snapshot.hpp"
+
+namespace gpuwarden::control {
+
+/// What one tick saw, wanted and held back: for logs, `plan`, `once`, `status`.
+struct TickReport {
+  std::uint64_t number{0};
+  WallTime at{};
+  Duration took{0};
+  std::optional<Snapshot> snapshot;      ///< none = the database was not readable
+  std::optional<std::vector<Pod>> pods;  ///< none = the list was not complete
+  std::string snapshot_error, pods_error;
+  Plan plan;
+};
+
+/// How an action ended.
+struct ActionResult {
+  std::string action;  ///< action_name()
+  std::string worker;
+  bool ok{false};
+  std::string detail;
+  Duration took{0};
+};
+
+/// What `once` prints.
+struct CycleSummary {
+  TickReport report;
+  std::vector<ActionResult> results;
+};
+
+}  // namespace gpuwarden::control

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/cancellation_signal.hpp>
+
+#include "gpuwarden/control/environment.hpp"
+#include "gpuwarden/control/report.hpp"
+#include "gpuwarden/policy/decide.hpp"
+
+namespace gpuwarden::control {
+
+/// A bring-up under way; it can be called off at any await.
+struct RunningBringUp {
+  PodId pod;
+  bool cancelled{false};
+  boost::asio::cancellation_signal signal;
+};
+
+/// State that the parts of the loop share; no I/O, no decisions.
+struct Context {
+  Context(Environment environment, LoopSettings loop_settings)
+      : env(std::move(environment)), settings(std::move(loop_settings)) {}
+
+  Environment env;
+  LoopSettings settings;
+  policy::Memory memory;
+  std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
+  std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
+  std::map<PodId, Pod> pods;                  ///< of the newest complete list
+  std::map<PodId, ports::HostKeyPin> pins;    ///< host keys seen or printed
+  std::map<WorkerId, bool> shell_probe;       ///< fresh answers, consumed by the next tick
+  std::map<WorkerId, std::string> in_flight;  ///< one action per worker
+  std::set<std::string> fleet_in_flight;      ///< actions that concern no worker
+  std::map<WorkerId, std::shared_ptr<RunningBringUp>> bring_ups;
+  std::deque<ActionResult> recent;              ///< newest last, bounded
+  std::vector<ActionResult>* results{nullptr};  ///< where `once` collects
+
+  ports::Fence fence() const { return {settings.control.owner, epoch}; }
+  void call_off_bring_up(const WorkerId& worker) {
+    const auto found = bring_ups.find(worker);
+    if (found == bring_ups.end()) return;
+    found->second->cancelled = true;
+    found->second->signal.emit(boost::asio::cancellation_type::terminal);
+  }
+};
+
+}  // namespace gpuwarden::control

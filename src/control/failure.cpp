@@ -1,0 +1,225 @@
+#include "failure.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+#include "gpuwarden/bootstrap/script.hpp"
+#include "gpuwarden/diagnosis/diagnose.hpp"
+
+namespace gpuwarden::control {
+namespace {
+
+using boost::asio::awaitable;
+
+std::vector<std::string> lines_of(const std::vector<PodLogLine>& log) {
+  std::vector<std::string> lines;
+  lines.reserve(log.size());
+  for (const PodLogLine& entry : log) lines.push_back(diagnosis::clean_line(entry.line));
+  return lines;
+}
+
+/// Cuts "@@ name" sections of the collect script's output; see bootstrap::collect_command.
+void take_sections(std::string_view output, Evidence& evidence) {
+  std::string section;
+  std::map<std::string, std::vector<std::string>> sections;
+  while (!output.empty()) {
+    const std::size_t end = std::min(output.find('\n'), output.size());
+    const std::string_view line = output.substr(0, end);
+    if (line.starts_with("@@ ")) {
+      section = std::string(line.substr(3));
+    } else if (!section.empty()) {
+      sections[section].push_back(diagnosis::clean_line(line));
+    }
+    output.remove_prefix(std::min(end + 1, output.size()));
+  }
+  for (auto& [name, lines] : sections) {
+    if (name == "bootstrap" || name == "worker" || name == "status") {
+      evidence.tails[name] = std::move(lines);
+      continue;
+    }
+    std::string text;
+    for (const std::string& line : lines) text.append(line).push_back('\n');
+    evidence.probe[name] = std::move(text);
+  }
+}
+
+awaitable<void> collect_logs(Context& context, PodId pod, std::string source, Evidence& evidence) {
+  ports::LogQuery query;
+  query.pod = pod;
+  query.source = source;
+  query.tail = 100;
+  const auto log = co_await context.env.provider.logs(std::move(query));
+  if (log) {
+    evidence.tails[source] = lines_of(*log);
+  } else {
+    evidence.missing.push_back(fmt::format("{} log: {}", source, log.error().message));
+  }
+}
+
+awaitable<void> collect_over_ssh(Context& context, WorkerId worker, PodId pod, Evidence& evidence) {
+  const auto listed = context.pods.find(pod);
+  if (listed == context.pods.end() || !listed->second.ssh) {
+    evidence.missing.emplace_back("probe over SSH: the pod has no SSH endpoint");
+    co_return;
+  }
+  ports::ShellTarget target;
+  target.endpoint = *listed->second.ssh;
+  target.pin = context.pins[pod];
+  target.timeout = context.settings.control.collect_timeout / 2;
+  auto session = co_await context.env.shell.connect(std::move(target));
+  if (!session) {
+    evidence.missing.push_back("probe over SSH: " + session.error().message);
+    co_return;
+  }
+  static constexpr std::size_t kMaxOutput = 256 * 1024;
+  std::string output;
+  ports::ShellCommand command;
+  command.command = bootstrap::collect_command(worker);
+  command.timeout = context.settings.control.collect_timeout / 2;
+  command.on_stdout = [&output](std::string_view chunk) {
+    output.append(chunk.substr(0, kMaxOutput - std::min(kMaxOutput, output.size())));
+  };
+  const auto ran = co_await (*session)->run(std::move(command));
+  if (!ran) evidence.missing.push_back("probe over SSH: " + ran.error().message);
+  take_sections(output, evidence);
+}
+
+/// The crash bundle: everything that is gone once the pod is deleted, at most collect_timeout.
+awaitable<void> collect_bundle(Context& context, WorkerId worker, PodId pod, Evidence& evidence) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  auto everything = [&]() -> awaitable<void> {
+    co_await (collect_logs(context, pod, "container", evidence) &&
+              collect_logs(context, pod, "system", evidence) &&
+              collect_over_ssh(context, worker, pod, evidence));
+  };
+  const auto done =
+      co_await (everything() || context.env.clock.sleep_for(context.settings.control.collect_timeout));
+  if (done.index() == 1) evidence.missing.emplace_back("crash bundle: the time for it was up");
+}
+
+ports::FailureRecord record_of(const Context& context, const Failure& failure) {
+  ports::FailureRecord record;
+  record.worker = failure.worker;
+  record.pod = failure.pod;
+  record.evidence = failure.evidence;
+  record.verdict = diagnosis::diagnose(failure.evidence, failure.suspected);
+  record.task_max_attempts = context.settings.policy.task_max_attempts;
+  const auto worker = context.workers.find(failure.worker);
+  if (worker != context.workers.end()) {
+    record.phase = worker->second.phase;
+    record.step = worker->second.step;
+    record.placement = worker->second.placement;
+    record.generation = worker->second.generation;
+    record.cost_usd =
+        worker->second.cost_per_hr * std::chrono::duration<double>(worker->second.age).count() / 3600.0;
+  }
+  if (failure.phase) {
+    record.phase = *failure.phase;
+    record.step = failure.step;
+  }
+  return record;
+}
+
+}  // namespace
+
+Evidence known_evidence(const Context& context, const WorkerId& worker, const PodId& pod) {
+  Evidence evidence;
+  evidence.worker = worker.str();
+  if (const auto row = context.workers.find(worker); row != context.workers.end()) {
+    const Worker& known = row->second;
+    evidence.phase = phase_text(known.phase, known.step);
+    if (known.step) evidence.step = to_string(*known.step);
+    if (known.heartbeat_age)
+      evidence.heartbeat_age_s = std::chrono::duration<double>(*known.heartbeat_age).count();
+    if (!known.tasks.empty()) evidence.task = Evidence::Task{known.tasks.front().str(), std::nullopt};
+    if (known.crash) {
+      evidence.exit_code = known.crash->exit_code;
+      evidence.signal = known.crash->signal;
+      if (known.crash->step) evidence.step = to_string(*known.crash->step);
+      evidence.tails[known.crash->step && *known.crash->step != BootStep::start ? "bootstrap" : "worker"] =
+          known.crash->tail;
+    }
+  }
+  if (const auto listed = context.pods.find(pod); listed != context.pods.end()) {
+    const Pod& known = listed->second;
+    Evidence::PodFacts facts;
+    facts.status = known.status_text.empty() ? std::string(to_string(known.status)) : known.status_text;
+    facts.gpu = known.gpu;
+    facts.data_center = known.data_center;
+    facts.image = known.image;
+    facts.cost_per_hr = known.cost_per_hr;
+    if (known.uptime) facts.uptime_s = std::chrono::duration<double>(*known.uptime).count();
+    evidence.pod = std::move(facts);
+  }
+  return evidence;
+}
+
+awaitable<Result<std::string>> delete_pod(Context& context, PodId pod) {
+  const DeleteOutcome outcome = co_await context.env.provider.remove(pod);
+  switch (outcome) {
+    case DeleteOutcome::accepted:
+    case DeleteOutcome::not_found:
+    case DeleteOutcome::ambiguous:
+      co_return fmt::format("delete of pod {}: {}", pod.str(), to_string(outcome));
+    case DeleteOutcome::refused:
+      co_return fail(ErrorKind::refused, fmt::format("Runpod refused to delete pod {}", pod.str()));
+    case DeleteOutcome::not_sent:
+      co_return fail(ErrorKind::unavailable, fmt::format("delete of pod {} could not be sent", pod.str()));
+  }
+  co_return fail(ErrorKind::internal, "no such delete outcome");
+}
+
+awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
+  context.call_off_bring_up(failure.worker);
+  const MonoTime began = context.env.clock.now();
+  ports::FailureRecord record = record_of(context, failure);
+  const auto marked = co_await context.env.store.fail_worker(context.fence(), record);
+  if (!marked) co_return fail(marked.error().within("marking the worker as failed"));
+  if (marked->done) {
+    context.env.log.error("worker_failed", record.verdict.summary,
+                          {{"worker", failure.worker.str()},
+                           {"pod", failure.pod.str()},
+                           {"cause", std::string(to_string(record.verdict.cause))},
+                           {"evidence", record.verdict.evidence_line},
+                           {"advice", record.verdict.advice},
+                           {"tasks_requeued", std::to_string(marked->requeued.size())},
+                           {"tasks_failed", std::to_string(marked->failed.size())}});
+  }
+  if (!failure.pod.empty()) {
+    co_await collect_bundle(context, failure.worker, failure.pod, failure.evidence);
+    ports::FailureRecord fuller = record_of(context, failure);
+    const auto kept = co_await context.env.store.add_evidence(context.fence(), fuller);
+    if (!kept)
+      context.env.log.warning("evidence_lost", kept.error().message, {{"worker", failure.worker.str()}});
+    if (kept && fuller.verdict.cause != record.verdict.cause) {
+      context.env.log.warning("cause_sharpened", fuller.verdict.summary,
+                              {{"worker", failure.worker.str()},
+                               {"cause", std::string(to_string(fuller.verdict.cause))},
+                               {"evidence", fuller.verdict.evidence_line}});
+    }
+  }
+  ports::WorkerChange change;
+  change.worker = failure.worker;
+  change.expected = {WorkerStatus::error};
+  if (failure.pod.empty()) {
+    change.status = WorkerStatus::terminated;
+    change.phase = Phase::gone;
+    change.end_reason = std::string(to_string(record.verdict.cause));
+  } else {
+    change.phase = Phase::deleting;
+  }
+  const auto moved = co_await context.env.store.update_worker(context.fence(), std::move(change));
+  if (!moved) co_return fail(moved.error().within("moving the failed worker on"));
+  if (!failure.pod.empty()) {
+    const auto deleted = co_await delete_pod(context, failure.pod);
+    if (!deleted) co_return fail(deleted.error());
+  }
+  co_return fmt::format("failed as {} in {}", to_string(record.verdict.cause),
+                        format_duration(context.env.clock.now() - began));
+}
+
+}  // namespace gpuwarden::control

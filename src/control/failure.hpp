@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "gpuwarden/domain/evidence.hpp"
+
+#include "context.hpp"
+
+namespace gpuwarden::control {
+
+/// What is known of a failing worker before anything is collected.
+struct Failure {
+  WorkerId worker;
+  PodId pod;
+  FailureCause suspected{FailureCause::unclassified};
+  Evidence evidence;
+  std::optional<Phase> phase;  ///< where it happened, when known better than by the newest snapshot
+  std::optional<BootStep> step;
+};
+
+/// Facts that the snapshot and the pod list hold about a worker, as evidence.
+Evidence known_evidence(const Context& context, const WorkerId& worker, const PodId& pod);
+
+/// Marks the worker as failed and frees its tasks, collects the crash bundle (bounded by collect_timeout),
+/// stores it, and asks for the pod's deletion. Every step is safe to lose: `decide` finishes what a crash
+/// leaves. Returns what happened in one line.
+boost::asio::awaitable<Result<std::string>> fail_worker(Context& context, Failure failure);
+
+/// DELETE of a worker's pod; one line on how it ended.
+boost::asio::awaitable<Result<std::string>> delete_pod(Context& context, PodId pod);
+
+}  // namespace gpuwarden::control

@@ -1,0 +1,73 @@
+#include "gpuwarden/control/offers.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace gpuwarden::control {
+namespace {
+
+struct Place {
+  std::string data_center, volume_id, volume_name;
+};
+
+std::vector<Place> places(const policy::Settings& settings, const std::vector<NetworkVolume>& volumes,
+                          std::vector<std::string>& problems) {
+  std::vector<Place> result;
+  for (const std::string& name : settings.volume_names) {
+    const auto found = std::find_if(volumes.begin(), volumes.end(), [&](const NetworkVolume& volume) {
+      return volume.name == name || volume.id == name;
+    });
+    if (found == volumes.end()) {
+      problems.push_back(fmt::format("network volume '{}' is not in the account", name));
+      continue;
+    }
+    const auto& allowed = settings.data_centers;
+    if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), found->data_center) == allowed.end()) {
+      problems.push_back(fmt::format("network volume '{}' is in {}, which RUNPOD_DATA_CENTERS does not list",
+                                     name, found->data_center));
+      continue;
+    }
+    result.push_back({found->data_center, found->id, found->name});
+  }
+  if (!settings.volume_names.empty()) return result;
+  for (const std::string& data_center : settings.data_centers) result.push_back({data_center, "", ""});
+  if (result.empty()) result.push_back({});
+  return result;
+}
+
+StockLevel stock_at(const GpuOffer& gpu, const std::string& data_center) {
+  if (data_center.empty()) return gpu.stock;
+  const auto found = gpu.stock_by_data_center.find(data_center);
+  return found == gpu.stock_by_data_center.end() ? StockLevel::unknown : found->second;
+}
+
+}  // namespace
+
+ResolvedOffers resolve_offers(const policy::Settings& settings, const std::vector<GpuOffer>& catalogue,
+                              const std::vector<NetworkVolume>& volumes) {
+  ResolvedOffers result;
+  const std::vector<Place> where = places(settings, volumes, result.problems);
+  for (const std::string& wanted : settings.gpu_types) {
+    const auto gpu = std::find_if(catalogue.begin(), catalogue.end(), [&](const GpuOffer& offer) {
+      return offer.id == wanted || offer.name == wanted;
+    });
+    if (gpu == catalogue.end() && !catalogue.empty()) {
+      result.problems.push_back(fmt::format("GPU type '{}' is not in the catalogue", wanted));
+    }
+    for (const Place& place : where) {
+      policy::Offer offer;
+      offer.placement = {gpu == catalogue.end() ? wanted : gpu->id,
+                         place.data_center,
+                         place.volume_id,
+                         place.volume_name,
+                         settings.cloud,
+                         gpu == catalogue.end() ? 0.0 : gpu->price_per_hr};
+      offer.stock = gpu == catalogue.end() ? StockLevel::unknown : stock_at(*gpu, place.data_center);
+      result.offers.push_back(std::move(offer));
+    }
+  }
+  return result;
+}
+
+}  // namespace gpuwarden::control

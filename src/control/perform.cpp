@@ -1,0 +1,186 @@
+#include "perform.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+#include "gpuwarden/bootstrap/script.hpp"
+
+#include "failure.hpp"
+#include "spawn.hpp"
+
+namespace gpuwarden::control {
+namespace {
+
+using boost::asio::awaitable;
+using Outcome = Result<std::string>;
+
+awaitable<Outcome> change_worker(Context& context, ports::WorkerChange change, std::string done) {
+  const auto swapped = co_await context.env.store.update_worker(context.fence(), std::move(change));
+  if (!swapped) co_return fail(swapped.error());
+  if (*swapped == ports::CasOutcome::lost)
+    co_return fail(ErrorKind::conflict, "the row has changed meanwhile");
+  co_return done;
+}
+
+/// Deletes the pod of a worker: the row says so first, so that a crash in between is finished by the next
+/// ticks.
+awaitable<Outcome> end_worker(Context& context, WorkerId worker, PodId pod, std::string reason) {
+  context.call_off_bring_up(worker);
+  const auto row = context.workers.find(worker);
+  if (row == context.workers.end() || row->second.phase != Phase::deleting) {
+    ports::WorkerChange change;
+    change.worker = worker;
+    change.expected = {WorkerStatus::spawning, WorkerStatus::active, WorkerStatus::terminating};
+    change.status = WorkerStatus::terminating;
+    const bool failed = row != context.workers.end() && row->second.status == WorkerStatus::error;
+    if (failed) {
+      change.expected = {WorkerStatus::error};
+      change.status = std::nullopt;
+    }
+    change.phase = Phase::deleting;
+    if (!failed) change.drain_reason = reason;
+    const auto marked = co_await change_worker(context, std::move(change), "deleting");
+    if (!marked) co_return fail(marked.error());
+  }
+  co_return co_await delete_pod(context, pod);
+}
+
+/// One exec that says whether the worker process lives; nothing is learnt when SSH does not answer.
+awaitable<Outcome> probe_worker(Context& context, WorkerId worker, PodId pod) {
+  const auto listed = context.pods.find(pod);
+  if (listed == context.pods.end() || !listed->second.ssh)
+    co_return fail(ErrorKind::not_found, "no SSH endpoint");
+  ports::ShellTarget target;
+  target.endpoint = *listed->second.ssh;
+  target.pin = context.pins[pod];
+  auto session = co_await context.env.shell.connect(std::move(target));
+  if (!session) co_return fail(session.error());
+  ports::ShellCommand command;
+  command.command = bootstrap::probe_command(worker);
+  command.timeout = std::chrono::seconds(15);
+  const auto ran = co_await (*session)->run(std::move(command));
+  if (!ran) co_return fail(ran.error());
+  const bool alive = ran->exit_status == 0;
+  context.shell_probe[worker] = alive;
+  co_return alive ? "the worker process lives" : "the worker process is gone";
+}
+
+/// Performs each kind of action; `reason` is the plan's.
+struct Performer {
+  Context& context;
+  std::string reason;
+
+  awaitable<Outcome> operator()(SpawnWorker action) {
+    return spawn_worker(context, std::move(action), reason);
+  }
+
+  awaitable<Outcome> operator()(AdoptPod action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning, WorkerStatus::terminating, WorkerStatus::error};
+    change.pod = action.pod;
+    const auto row = context.workers.find(action.worker);
+    if (row != context.workers.end() && row->second.status == WorkerStatus::spawning)
+      change.phase = Phase::provisioning;
+    if (const auto pod = context.pods.find(action.pod); pod != context.pods.end()) {
+      change.cost_per_hr = pod->second.cost_per_hr;
+    }
+    return change_worker(context, std::move(change), "adopted pod " + action.pod.str());
+  }
+
+  awaitable<Outcome> operator()(AbandonIntent action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning, WorkerStatus::terminating, WorkerStatus::error};
+    change.status = WorkerStatus::terminated;
+    change.phase = Phase::gone;
+    change.end_reason = reason;
+    return change_worker(context, std::move(change), "abandoned: no pod came of it");
+  }
+
+  awaitable<Outcome> operator()(BringUpWorker) {
+    co_return fail(ErrorKind::internal, "bring-ups run by themselves");
+  }
+
+  awaitable<Outcome> operator()(ActivateWorker action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning};
+    change.status = WorkerStatus::active;
+    change.phase = Phase::idle;
+    change.success = true;
+    const auto row = context.workers.find(action.worker);
+    const std::string after =
+        row == context.workers.end() ? "" : " after " + format_duration(row->second.age);
+    return change_worker(context, std::move(change), "active" + after);
+  }
+
+  awaitable<Outcome> operator()(FailWorker action) {
+    Failure failure;
+    failure.worker = action.worker;
+    failure.pod = action.pod;
+    failure.suspected = action.suspected;
+    failure.evidence = known_evidence(context, action.worker, action.pod);
+    if (!action.detail.empty()) failure.evidence.tails["daemon"] = {action.detail};
+    return fail_worker(context, std::move(failure));
+  }
+
+  awaitable<Outcome> operator()(DrainWorker action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::active};
+    change.status = WorkerStatus::terminating;
+    change.phase = Phase::draining;
+    change.drain_reason = reason;
+    return change_worker(context, std::move(change), "draining");
+  }
+
+  awaitable<Outcome> operator()(DeletePod action) {
+    return end_worker(context, action.worker, action.pod, reason);
+  }
+
+  awaitable<Outcome> operator()(ConfirmGone action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::terminating, WorkerStatus::error};
+    change.status = WorkerStatus::terminated;
+    change.phase = Phase::gone;
+    change.end_reason = reason;
+    return change_worker(context, std::move(change), "terminated");
+  }
+
+  awaitable<Outcome> operator()(DeleteOrphan action) { return delete_pod(context, action.pod); }
+
+  awaitable<Outcome> operator()(RescueTasks) {
+    ports::RescueRequest request;
+    request.task_max_attempts = context.settings.policy.task_max_attempts;
+    request.exempt = context.settings.policy.stuck_exempt;
+    const auto freed = co_await context.env.store.rescue_tasks(context.fence(), std::move(request));
+    if (!freed) co_return fail(freed.error());
+    co_return fmt::format("{} tasks requeued, {} failed for good", freed->requeued.size(),
+                          freed->failed.size());
+  }
+
+  awaitable<Outcome> operator()(SaveBreaker action) {
+    const auto saved = co_await context.env.store.save_breaker(context.fence(), action.memory);
+    if (!saved) co_return fail(saved.error());
+    if (*saved == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+    co_return fmt::format("breaker {}", to_string(action.memory.state));
+  }
+
+  awaitable<Outcome> operator()(ProbeWorker action) {
+    return probe_worker(context, action.worker, action.pod);
+  }
+};
+
+}  // namespace
+
+awaitable<Outcome> perform(Context& context, PlannedAction planned) {
+  Performer performer{context, std::move(planned.reason)};
+  co_return co_await std::visit([&](auto action) { return performer(std::move(action)); },
+                                std::move(planned.action));
+}
+
+}  // namespace gpuwarden::control

@@ -1,0 +1,152 @@
+#include "spawn.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "failure.hpp"
+
+namespace gpuwarden::control {
+namespace {
+
+using boost::asio::awaitable;
+using Outcome = Result<std::string>;
+
+/// The end of a spawn that surely has no pod and is nobody's fault.
+awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::string why) {
+  ports::WorkerChange change;
+  change.worker = worker;
+  change.expected = {WorkerStatus::spawning};
+  change.status = WorkerStatus::terminated;
+  change.phase = Phase::gone;
+  change.end_reason = why;
+  const auto ended = co_await context.env.store.update_worker(context.fence(), std::move(change));
+  if (!ended) co_return fail(ended.error().within(why));
+  co_return fail(ErrorKind::refused, why);
+}
+
+/// A spawn that surely has no pod, with a cause to remember.
+awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause cause, int status,
+                              std::string detail) {
+  Failure failure;
+  failure.worker = worker;
+  failure.suspected = cause;
+  failure.evidence.worker = worker.str();
+  failure.evidence.phase = to_string(Phase::intent);
+  failure.evidence.api =
+      Evidence::ApiAnswer{"runpod", status == 0 ? std::nullopt : std::optional<int>(status), detail};
+  const auto failed = co_await fail_worker(context, std::move(failure));
+  if (!failed) co_return fail(failed.error());
+  co_return fail(ErrorKind::refused, fmt::format("{}: {}", to_string(cause), detail));
+}
+
+/// Continues the protocol by what the create answered.
+struct AfterCreate {
+  Context& context;
+  SpawnWorker action;
+
+  awaitable<Outcome> operator()(PodCreated created) {
+    policy::note_created(context.memory, action.placement);
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning};
+    change.phase = Phase::provisioning;
+    change.pod = created.pod.id;
+    change.cost_per_hr = created.pod.cost_per_hr;
+    const auto adopted = co_await context.env.store.update_worker(context.fence(), std::move(change));
+    if (!adopted)
+      co_return fail(adopted.error().within("pod " + created.pod.id.str() + " created, id not written down"));
+    co_return fmt::format("pod {} on {} {}", created.pod.id.str(), action.placement.gpu,
+                          action.placement.data_center);
+  }
+  awaitable<Outcome> operator()(CreateNoCapacity answer) {
+    policy::note_no_capacity(context.memory, action.placement, answer.detail, context.env.clock.now());
+    return fail_spawn(context, action.worker, FailureCause::no_capacity, 400, answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateNoBalance answer) {
+    policy::note_no_balance(context.memory, context.env.clock.now());
+    return fail_spawn(context, action.worker, FailureCause::insufficient_balance, 402, answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateInvalid answer) {
+    return fail_spawn(context, action.worker, FailureCause::invalid_request, answer.http_status,
+                      answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateUnauthorized answer) {
+    return fail_spawn(context, action.worker, FailureCause::unauthorized, answer.http_status, answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateRateLimited answer) {
+    return end_without_pod(context, action.worker, "Runpod's request quota is used up: " + answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateNotSent answer) {
+    return end_without_pod(context, action.worker, "the create was not sent: " + answer.detail);
+  }
+  awaitable<Outcome> operator()(CreateAmbiguous answer) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning};
+    change.phase = Phase::unknown;
+    const auto marked = co_await context.env.store.update_worker(context.fence(), std::move(change));
+    if (!marked) co_return fail(marked.error().within("ambiguous create not written down"));
+    co_return fail(ErrorKind::ambiguous,
+                   fmt::format("the create may have worked ({} {}); waiting for the pod by name",
+                               answer.http_status, answer.detail));
+  }
+};
+
+}  // namespace
+
+PodSpec pod_spec(const LoopSettings& settings, const WorkerId& worker, const Placement& placement) {
+  PodSpec spec;
+  spec.name = worker.str();
+  spec.placement = placement;
+  spec.image = settings.control.image;
+  spec.template_id = settings.control.template_id;
+  spec.registry_id = settings.control.registry_id;
+  spec.container_disk_gb = settings.control.container_disk_gb;
+  spec.persistent_disk_gb = placement.volume_id.empty() ? settings.control.persistent_disk_gb : 0;
+  spec.mount_path = settings.control.mount_path;
+  spec.min_vcpu = settings.control.min_vcpu;
+  spec.min_memory_gb = settings.control.min_memory_gb;
+  spec.min_cuda = settings.control.min_cuda;
+  spec.ssh_public_key = settings.ssh_public_key;
+  spec.env = {{"WORKER_ID", worker.str()},
+              {"GPUWARDEN_OWNER", settings.control.owner},
+              {"RUN_TYPE", "gpu"},
+              {"PUBLIC_KEY", settings.ssh_public_key}};
+  return spec;
+}
+
+awaitable<Outcome> spawn_worker(Context& context, SpawnWorker action, std::string reason) {
+  ports::Registration registration;
+  registration.worker = action.worker;
+  registration.placement = action.placement;
+  registration.image = context.settings.control.image;
+  registration.script_hash = context.settings.policy.script_hash;
+  registration.generation = action.generation;
+  registration.canary = action.canary;
+  registration.cost_per_hr = action.placement.price_per_hr;
+  Worker expected;
+  expected.id = action.worker;
+  expected.placement = action.placement;
+  expected.canary = action.canary;
+  expected.generation = action.generation;
+  expected.cost_per_hr = action.placement.price_per_hr;
+  expected.script_hash = context.settings.policy.script_hash;
+  context.workers[action.worker] = std::move(expected);  // until the next snapshot shows the row
+  const auto registered =
+      co_await context.env.store.register_worker(context.fence(), std::move(registration));
+  if (!registered)
+    co_return fail(registered.error().within("the intent was not committed, nothing asked of Runpod"));
+  if (*registered == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+  context.env.log.info("spawning", reason,
+                       {{"worker", action.worker.str()},
+                        {"gpu", action.placement.gpu},
+                        {"data_center", action.placement.data_center},
+                        {"canary", action.canary ? "true" : "false"}});
+  ports::CreateOutcome answer =
+      co_await context.env.provider.create(pod_spec(context.settings, action.worker, action.placement));
+  AfterCreate after{context, action};
+  co_return co_await std::visit([&](auto outcome) { return after(std::move(outcome)); }, std::move(answer));
+}
+
+}  // namespace gpuwarden::control

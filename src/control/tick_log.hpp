@@ -1,0 +1,28 @@
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+
+#include "gpuwarden/control/report.hpp"
+#include "gpuwarden/ports/log.hpp"
+
+namespace gpuwarden::control {
+
+/// What of ticks and actions goes into the log: changes once, nothing while nothing happens, a summary now
+/// and then.
+class TickLog {
+ public:
+  void tick(ports::Log& log, const TickReport& report, Duration summary_every);
+  void action_done(ports::Log& log, const ActionResult& result);
+
+ private:
+  bool leading_{false}, snapshot_ok_{true}, pods_ok_{true};
+  std::set<std::string> gates_;
+  std::optional<WallTime> summary_at_;
+};
+
+/// "3 queued, 2 running; 2 active (1 idle), 1 spawning; wanted 3"
+std::string summary_line(const TickReport& report);
+
+}  // namespace gpuwarden::control

@@ -1,0 +1,85 @@
+#include "control/failure.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loop_world.hpp"
+
+namespace gpuwarden::control {
+namespace {
+
+struct Failing : testing::Test {
+  LoopWorld world;
+  Context context{world.environment(), LoopWorld::settings()};
+  Failure failure;
+
+  Failing() {
+    context.epoch = world.store.state.leader.epoch;
+    PodSpec spec;
+    spec.name = make_worker_id("default", fakes::FakeClock::kWallStart, 7).str();
+    const Pod pod = world.provider.add_pod(spec);
+    context.pods.emplace(pod.id, pod);
+    Worker worker;
+    worker.id = WorkerId(spec.name);
+    worker.status = WorkerStatus::active;
+    worker.phase = Phase::busy;
+    worker.pod = pod.id;
+    worker.cost_per_hr = 0.5;
+    worker.age = 2h;
+    worker.crash =
+        CrashReport{std::nullopt, 2, "", {"worker.sh: error: unrecognized arguments: --turbo"}, 300ms};
+    world.store.state.workers.push_back(worker);
+    context.workers.emplace(worker.id, worker);
+    failure.worker = worker.id;
+    failure.pod = pod.id;
+    failure.suspected = FailureCause::worker_crashed;
+    failure.evidence = known_evidence(context, worker.id, pod.id);
+  }
+  Result<std::string> run() { return world.finish(fail_worker(context, failure)); }
+};
+
+TEST_F(Failing, IsMarkedBeforeAnythingIsCollectedAndThePodIsDeletedAfterwards) {
+  ASSERT_TRUE(run());
+  EXPECT_EQ(world.store.calls.front().substr(0, 11), "fail_worker");
+  EXPECT_EQ(world.provider.calls.back().substr(0, 6), "remove");
+  EXPECT_EQ(world.store.evidence_added.size(), 1u);
+}
+
+TEST_F(Failing, CarriesCauseEvidenceAndWhatItCost) {
+  ASSERT_TRUE(run());
+  const ports::FailureRecord& record = world.store.failed.at(0);
+  EXPECT_EQ(record.verdict.cause, FailureCause::worker_crashed);
+  EXPECT_THAT(record.verdict.evidence_line, testing::HasSubstr("unrecognized arguments: --turbo"));
+  EXPECT_DOUBLE_EQ(record.cost_usd, 1.0);
+  EXPECT_EQ(world.log.field("worker_failed", "cause"), "worker_crashed");
+}
+
+TEST_F(Failing, PodIsDeletedWithinTheTimeForTheBundleEvenWhenEveryLogHangs) {
+  world.provider.before = [this](std::string_view method) -> boost::asio::awaitable<void> {
+    if (method == "logs") co_await world.clock.sleep_for(1h);
+  };
+  const MonoTime began = world.clock.now();
+  ASSERT_TRUE(run());
+  EXPECT_LE(world.clock.now() - began, 21s);
+  EXPECT_EQ(world.provider.count("remove"), 1);
+  EXPECT_THAT(world.store.evidence_added.at(0).evidence.missing,
+              testing::Contains(testing::HasSubstr("time for it was up")));
+}
+
+TEST_F(Failing, NamesWhatCouldNotBeCollected) {
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  ASSERT_TRUE(run());
+  EXPECT_THAT(world.store.evidence_added.at(0).evidence.missing,
+              testing::Contains(testing::HasSubstr("connection refused")));
+}
+
+TEST_F(Failing, NothingIsDeletedWhenTheMarkCouldNotBeWritten) {
+  world.store.on_fail_worker = [](const auto&, const auto&) -> Result<ports::TasksFreed> {
+    return fail(ErrorKind::unavailable, "down");
+  };
+  EXPECT_FALSE(run());
+  EXPECT_EQ(world.provider.count("remove"), 0);
+}
+
+}  // namespace
+}  // namespace gpuwarden::control
