@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "gpuwarden/base/result.hpp"
+#include "gpuwarden/config/config.hpp"
+#include "gpuwarden/control/report.hpp"
+#include "gpuwarden/ports/clock.hpp"
+#include "gpuwarden/ports/pod_provider.hpp"
+#include "gpuwarden/ports/task_store.hpp"
+
+namespace gpuwarden::cli {
+
+/// Exit codes of the program.
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kUnreachable = 3 };
+
+/// What the services look like to a command. Made by app; a test gives fakes.
+struct Services {
+  std::shared_ptr<ports::TaskStore> store;
+  std::shared_ptr<ports::PodProvider> provider;
+  std::shared_ptr<ports::Clock> clock;
+  /// GET on the daemon's control socket ("/v1/status"): the JSON text. unavailable = no daemon runs.
+  std::function<ports::Async<std::string>(std::string path)> ask_daemon;
+  /// One cycle with nothing else running; dry = no action is performed.
+  std::function<ports::Async<control::CycleSummary>(bool dry)> cycle;
+};
+
+/// Where and how a command speaks.
+struct Output {
+  std::ostream& out;
+  std::ostream& err;
+  bool json{false};
+  bool colour{false};
+  int width{1000};  ///< columns of the terminal; without one nothing is cut
+};
+
+/// Parsed command line of everything but `run`.
+struct Invocation {
+  std::string command;  ///< "status", "worker", ...
+  std::vector<std::string> arguments;
+  bool json{false}, dry_run{false}, all{false}, explain{false}, check{false}, print{false}, example{false};
+  Duration since{std::chrono::hours(24)};
+  int limit{50};
+  std::string status_filter;
+};
+struct ParsedLine {
+  std::optional<Invocation> invocation;  ///< none: text was printed (help, usage error)
+  int exit_code{kDone};
+};
+
+/// Parses argv; prints help and usage errors itself.
+ParsedLine parse(int argc, const char* const* argv, Output output);
+
+/// Commands that need only the configuration: config, migrate, version. nullopt = not one of them. `config`
+/// judges what `config::load` makes of the source and makes no SSH key.
+std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output);
+
+/// Commands that talk to services: once plan status workers worker tasks failures doctor.
+boost::asio::awaitable<int> run_online(Invocation invocation, const config::Loaded& loaded, Services services,
+                                       Output output);
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,53 @@
+#include "command_list.hpp"
+
+#include <fmt/format.h>
+
+namespace gpuwarden::cli {
+
+const std::vector<CommandInfo>& command_list() {
+  static const std::vector<CommandInfo> kList{
+      {"run", "Daemon", "keep the fleet as large as the queue needs, until stopped", "gpuwarden run"},
+      {"once", "Daemon", "one cycle, then exit: look, decide, act",
+       "gpuwarden once --dry-run\ngpuwarden once --json"},
+      {"plan", "Daemon", "what the next cycle would do, and what holds it back", "gpuwarden plan"},
+      {"status", "Look", "queue, fleet and breaker at a glance", "gpuwarden status\ngpuwarden status --json"},
+      {"workers", "Look", "live workers; ended ones too with --all",
+       "gpuwarden workers\ngpuwarden workers --all --limit 200"},
+      {"worker", "Look", "everything about one worker",
+       "gpuwarden worker gpu-default-20261124014840-1a2b3c4d"},
+      {"tasks", "Look", "tasks, newest first",
+       "gpuwarden tasks\ngpuwarden tasks --status failed\ngpuwarden tasks --status in-progress"},
+      {"failures", "Look", "why workers failed, newest first",
+       "gpuwarden failures\ngpuwarden failures --since 2h --limit 20"},
+      {"doctor", "Set up", "check everything that must be in place, and say how to mend it",
+       "gpuwarden doctor"},
+      {"config", "Set up", "what is configured (--explain), and whether it is right (--check)",
+       "gpuwarden config --check\ngpuwarden config --explain\ngpuwarden config --example > gpuwarden.env"},
+      {"migrate", "Set up", "print the SQL that the database needs",
+       "gpuwarden migrate --print | psql \"$DATABASE_URL\"\ngpuwarden migrate --print   # paste into "
+       "Supabase's SQL editor"},
+      {"version", "Set up", "version of this program", "gpuwarden version"},
+  };
+  return kList;
+}
+
+std::string help_text() {
+  std::string text =
+      "gpuwarden keeps a fleet of Runpod GPU pods as large as a Supabase task queue needs.\n\n"
+      "Usage: gpuwarden COMMAND [OPTIONS]\n";
+  std::string group;
+  for (const CommandInfo& command : command_list()) {
+    if (command.group != group) {
+      group = command.group;
+      text += fmt::format("\n{}\n", group);
+    }
+    text += fmt::format("  {:<10}{}\n", command.name, command.summary);
+  }
+  text +=
+      "\nEvery command has --json and --help.\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a service cannot be reached.\n\n"
+      "Start with: gpuwarden config --example > gpuwarden.env, then gpuwarden doctor\n";
+  return text;
+}
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,27 @@
+#include <fmt/format.h>
+
+#include "command.hpp"
+#include "kMigrations.hpp"
+
+namespace gpuwarden::cli {
+
+int migrate(const Invocation& line, Output& output) {
+  if (output.json) {
+    Json files = Json::array();
+    for (const EmbeddedFile& file : kMigrations) files.push_back({{"name", file.name}, {"sql", file.text}});
+    print_json(output, {{"migrations", std::move(files)}});
+    return kDone;
+  }
+  if (!line.print) {
+    output.err << "error: gpuwarden changes no schema by itself; it only prints the SQL.\n"
+                  "Next: gpuwarden migrate --print | psql \"$DATABASE_URL\"\n";
+    return kUsage;
+  }
+  for (const EmbeddedFile& file : kMigrations) {
+    output.out << fmt::format("-- {}\n{}", file.name, file.text);
+    if (!file.text.ends_with('\n')) output.out << '\n';
+  }
+  return kDone;
+}
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,43 @@
+#include "command.hpp"
+#include "status_view.hpp"
+
+namespace gpuwarden::cli {
+namespace {
+
+/// The daemon's answer; none when no daemon can be asked.
+boost::asio::awaitable<Result<Json>> from_daemon(Scope scope) {
+  const auto answer = co_await scope.services.ask_daemon("/v1/status");
+  if (!answer) co_return fail(answer.error());
+  Json json = Json::parse(*answer, nullptr, false);
+  if (!json.is_object()) co_return fail(ErrorKind::malformed, "the daemon's answer is not JSON");
+  co_return json;
+}
+
+boost::asio::awaitable<Result<Json>> from_database(Scope scope) {
+  ports::SnapshotQuery query;
+  query.owner = scope.config().policy.owner;
+  query.failure_window = scope.config().policy.failure_window;
+  query.rescue_exempt = scope.config().policy.stuck_exempt;
+  const auto snapshot = co_await scope.services.store->snapshot(std::move(query));
+  if (!snapshot) co_return fail(snapshot.error());
+  co_return snapshot_status(*snapshot);
+}
+
+}  // namespace
+
+boost::asio::awaitable<int> status(Scope scope) {
+  auto json = co_await from_daemon(scope);
+  const bool daemon_runs = json.has_value();
+  if (!daemon_runs) json = co_await from_database(scope);
+  if (!json) co_return report_error(scope.output, json.error(), "gpuwarden doctor");
+  if (scope.output.json) {
+    print_json(scope.output, *json);
+    co_return kDone;
+  }
+  print_status(*json, scope.output);
+  scope.output.out << (daemon_runs ? "\nNext: gpuwarden plan, gpuwarden failures, gpuwarden worker ID\n"
+                                   : "\nNext: gpuwarden run, or systemctl start gpuwarden\n");
+  co_return kDone;
+}
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,154 @@
+#include <algorithm>
+#include <cctype>
+#include <map>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "gpuwarden/cli/context.hpp"
+#include "gpuwarden/config/nearest.hpp"
+
+#include "command_list.hpp"
+#include "span.hpp"
+
+namespace gpuwarden::cli {
+namespace {
+
+/// Texts of options that need a second look after CLI11 has split the line.
+struct Raw {
+  std::string worker, since, status;
+};
+
+std::string indented(const std::string& lines) {
+  std::string out = "Examples:\n  ";
+  for (const char c : lines) {
+    out.push_back(c);
+    if (c == '\n') out += "  ";
+  }
+  return out + "\n";
+}
+
+void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
+  for (const CommandInfo& info : command_list()) {
+    CLI::App* command = app.add_subcommand(info.name, info.summary);
+    command->footer(indented(info.examples));
+    command->add_flag("--json", line.json, "machine-readable output");
+    if (info.name == "once") command->add_flag("--dry-run", line.dry_run, "only say what would be done");
+    if (info.name == "workers") command->add_flag("--all", line.all, "ended workers too");
+    if (info.name == "worker")
+      command->add_option("ID", raw.worker, "worker id, as in `gpuwarden workers`")->required();
+    if (info.name == "tasks")
+      command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled");
+    if (info.name == "failures")
+      command->add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)");
+    if (info.name == "workers" || info.name == "tasks" || info.name == "failures")
+      command->add_option("--limit", line.limit, "rows at most (default: 50)")->check(CLI::Range(1, 1000));
+    if (info.name == "config") {
+      command->add_flag("--explain", line.explain, "every variable: value, origin, meaning");
+      command->add_flag("--check", line.check, "only say what is wrong; exit code 2 if anything is");
+      command->add_flag("--example", line.example, "an environment file to start from");
+    }
+    if (info.name == "migrate") command->add_flag("--print", line.print, "write the SQL to standard output");
+  }
+}
+
+ParsedLine usage_error(Output& output, const std::string& message, const std::string& next) {
+  output.err << "error: " << message << "\nSee: " << next << "\n";
+  return {std::nullopt, kUsage};
+}
+
+/// The status as the table stores it; none when there is no such status.
+std::optional<std::string> task_status(const std::string& text) {
+  std::string word;
+  for (const char c : text) {
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0)
+      word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  }
+  static const std::map<std::string, std::string> kStatuses{
+      {"queued", "Queued"},     {"inprogress", "In Progress"}, {"running", "In Progress"},
+      {"complete", "Complete"}, {"failed", "Failed"},          {"cancelled", "Cancelled"}};
+  const auto at = kStatuses.find(word);
+  return at == kStatuses.end() ? std::nullopt : std::optional(at->second);
+}
+
+ParsedLine unknown_command(const std::string& word, Output& output) {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : command_list()) names.push_back(info.name);
+  const auto like = config::nearest(word, names);
+  return usage_error(output,
+                     fmt::format("there is no command '{}'.{}", word,
+                                 like ? fmt::format(" Did you mean: gpuwarden {}", *like) : ""),
+                     "gpuwarden --help");
+}
+
+/// What CLI11 refused, with the nearest option where one was misspelt.
+std::string explained(const CLI::App& command, const std::string& message) {
+  std::vector<std::string> options;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  }
+  for (const std::string& word : command.remaining()) {
+    const auto like = config::nearest(word, options);
+    return fmt::format("'{}' is not expected here.{}", word, like ? " Did you mean " + *like + "?" : "");
+  }
+  return message;
+}
+
+}  // namespace
+
+ParsedLine parse(int argc, const char* const* argv, Output output) {
+  Invocation line;
+  Raw raw;
+  CLI::App app("", "gpuwarden");
+  app.set_version_flag("--version", "gpuwarden " GPUWARDEN_VERSION);
+  add_commands(app, line, raw);
+
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first.empty() || first == "help") {
+    (first.empty() ? output.err : output.out) << help_text();
+    return {std::nullopt, first.empty() ? kUsage : kDone};
+  }
+  const auto& all = command_list();
+  const bool known =
+      std::any_of(all.begin(), all.end(), [&](const auto& info) { return info.name == first; });
+  if (!known && !first.starts_with('-')) return unknown_command(first, output);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    output.out << (known ? app.get_subcommand(first)->help("gpuwarden") : help_text());
+    return {std::nullopt, kDone};
+  } catch (const CLI::CallForVersion&) {
+    output.out << "gpuwarden " GPUWARDEN_VERSION "\n";
+    return {std::nullopt, kDone};
+  } catch (const CLI::ParseError& error) {
+    const std::string next = known ? "gpuwarden " + first + " --help" : "gpuwarden --help";
+    return usage_error(output, explained(known ? *app.get_subcommand(first) : app, error.what()), next);
+  }
+  if (!known) return usage_error(output, "no command given.", "gpuwarden --help");
+
+  line.command = first;
+  if (!raw.worker.empty()) line.arguments.push_back(raw.worker);
+  if (!raw.since.empty()) {
+    const auto since = parse_span(raw.since);
+    if (!since)
+      return usage_error(output,
+                         fmt::format("--since takes a time such as 30m, 2h or 1d, not '{}'.", raw.since),
+                         "gpuwarden failures --help");
+    line.since = *since;
+  }
+  if (!raw.status.empty()) {
+    const auto status = task_status(raw.status);
+    if (!status)
+      return usage_error(output,
+                         fmt::format("--status takes queued, in-progress, complete, failed or cancelled, not "
+                                     "'{}'.",
+                                     raw.status),
+                         "gpuwarden tasks --help");
+    line.status_filter = *status;
+  }
+  return {std::move(line), kDone};
+}
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,96 @@
+#include "plan_text.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+
+#include "table.hpp"
+
+namespace gpuwarden::cli {
+namespace {
+
+/// Worker, pod or placement that an action is about.
+std::string subject(const Action& action) {
+  std::string text = worker_of(action).str();
+  std::visit(
+      [&](const auto& a) {
+        if constexpr (requires { a.placement; })
+          text += fmt::format("{}{}{}", text.empty() ? "" : " on ", a.placement.gpu,
+                              a.placement.data_center.empty() ? "" : " in " + a.placement.data_center);
+        if constexpr (requires { a.name; }) text = fmt::format("{} ({})", a.name, a.pod.str());
+        if constexpr (requires { a.memory; }) text = to_string(a.memory.state);
+      },
+      action);
+  return text;
+}
+
+void print_actions(const control::CycleSummary& summary, bool done, Output& output) {
+  const auto& actions = summary.report.plan.actions;
+  if (actions.empty()) {
+    output.out << "Actions  none: the fleet is as it should be\n";
+    return;
+  }
+  output.out << "Actions  " << actions.size() << "\n";
+  std::map<std::pair<std::string, std::string>, const control::ActionResult*> results;
+  for (const control::ActionResult& result : summary.results)
+    results[{result.action, result.worker}] = &result;
+  std::vector<Column> columns{{"ACTION"}, {"ABOUT", false, true}, {"REASON", false, true}};
+  if (done) columns.push_back({"RESULT", false, true});
+  Table table(std::move(columns));
+  for (const PlannedAction& planned : actions) {
+    std::vector<Cell> row{{std::string(action_name(planned.action)), Colour::bold},
+                          {subject(planned.action)},
+                          {planned.reason}};
+    const auto at = results.find({std::string(action_name(planned.action)), worker_of(planned.action).str()});
+    if (at != results.end()) {
+      const control::ActionResult& result = *at->second;
+      row.push_back({fmt::format("{}{}{}", result.ok ? "done" : "failed", result.detail.empty() ? "" : ": ",
+                                 result.detail),
+                     result.ok ? Colour::green : Colour::red});
+    }
+    table.add(std::move(row));
+  }
+  table.print(output.out, output.width, output.colour, "  ");
+}
+
+}  // namespace
+
+void print_plan(const control::CycleSummary& summary, bool done, Output& output) {
+  const control::TickReport& report = summary.report;
+  const ScaleFigures& scale = report.plan.scale;
+  output.out << fmt::format("As of    {}\n", format_time(report.at));
+  if (!report.snapshot)
+    output.out << paint("Unread   ", Colour::red, output.colour)
+               << "Supabase: " << printable(report.snapshot_error) << "\n";
+  if (!report.pods)
+    output.out << paint("Unread   ", Colour::red, output.colour) << "Runpod: " << printable(report.pods_error)
+               << "\n";
+  if (report.snapshot) {
+    output.out << fmt::format("Queue    {} waiting, {} running\n", scale.queued, scale.running)
+               << fmt::format("Fleet    {} wanted; {} active ({} idle), {} spawning, {} draining\n",
+                              scale.wanted, scale.active, scale.idle, scale.spawning, scale.draining);
+  }
+  print_actions(summary, done, output);
+  if (!report.plan.gates.empty()) {
+    output.out << "Held back by\n";
+    Table table({{"GATE"}, {"REASON", false, true}, {"OPENS IN"}});
+    for (const Gate& gate : report.plan.gates)
+      table.add({{gate.name, Colour::yellow},
+                 {gate.reason},
+                 {gate.opens_in ? format_duration(*gate.opens_in) : ""}});
+    table.print(output.out, output.width, output.colour, "  ");
+  }
+}
+
+int plan_exit_code(const control::CycleSummary& summary) {
+  if (!summary.report.snapshot || !summary.report.pods) return kUnreachable;
+  const auto failed = [](const control::ActionResult& result) { return !result.ok; };
+  return std::any_of(summary.results.begin(), summary.results.end(), failed) ? kFailed : kDone;
+}
+
+}  // namespace gpuwarden::cli

@@ -1,0 +1,74 @@
+#include <sstream>
+#include <utility>
+
+#include "gpuwarden/base/redact.hpp"
+
+#include "command.hpp"
+
+namespace gpuwarden::cli {
+namespace {
+
+/// Collects what a command prints; nothing leaves before the secrets are out of it.
+struct Redacted {
+  Redacted(Output real, const config::Loaded& loaded) : target(real) {
+    if (loaded.config) config::teach(redactor, *loaded.config);
+    for (const config::Entry& entry : loaded.entries) {
+      const auto value = loaded.values.find(entry.name);
+      if (entry.secret && value != loaded.values.end()) redactor.add(value->second.reveal());
+    }
+  }
+  Output page() { return Output{out, err, target.json, target.colour, target.width}; }
+  void flush() {
+    target.out << redactor.redact(out.str()) << std::flush;
+    target.err << redactor.redact(err.str()) << std::flush;
+    out.str("");
+    err.str("");
+  }
+  Output target;
+  Redactor redactor;
+  std::ostringstream out, err;
+};
+
+boost::asio::awaitable<int> dispatch(Scope scope) {
+  const std::string& name = scope.line.command;
+  if (name == "once") co_return co_await once(scope);
+  if (name == "plan") co_return co_await plan(scope);
+  if (name == "status") co_return co_await status(scope);
+  if (name == "workers") co_return co_await workers(scope);
+  if (name == "worker") co_return co_await worker(scope);
+  if (name == "tasks") co_return co_await tasks(scope);
+  if (name == "failures") co_return co_await failures(scope);
+  Error unknown;
+  unknown.message = "there is no command '" + name + "'";
+  report_error(scope.output, unknown, "gpuwarden --help");
+  co_return kUsage;
+}
+
+}  // namespace
+
+std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output) {
+  output.json = output.json || invocation.json;
+  if (invocation.command == "config") return show_config(invocation, source, output);
+  if (invocation.command == "migrate") return migrate(invocation, output);
+  if (invocation.command == "version") return version(output);
+  return std::nullopt;
+}
+
+boost::asio::awaitable<int> run_online(Invocation invocation, const config::Loaded& loaded, Services services,
+                                       Output output) {
+  output.json = output.json || invocation.json;
+  Redacted redacted(output, loaded);
+  Output page = redacted.page();
+  const Scope scope{invocation, loaded, services, page};
+  int code = kFailed;
+  if (invocation.command == "doctor") {
+    // Its lines appear one by one: checks can take long.
+    code = co_await doctor(scope, [&redacted] { redacted.flush(); });
+  } else {
+    code = co_await dispatch(scope);
+  }
+  redacted.flush();
+  co_return code;
+}
+
+}  // namespace gpuwarden::cli

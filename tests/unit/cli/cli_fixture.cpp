@@ -1,0 +1,96 @@
+#include "cli_fixture.hpp"
+
+#include <sstream>
+
+#include <boost/asio/co_spawn.hpp>
+
+namespace gpuwarden::cli::testing {
+
+Terminal::Terminal() {
+  environment = {{"SUPABASE_URL", "https://abcdefghijkl.supabase.co"},
+                 {"SUPABASE_SECRET_KEY", kSecretKey},
+                 {"SUPABASE_PUBLISHABLE_KEY", "sb_publishable_PLANTEDpub03"},
+                 {"RUNPOD_API_KEY", kRunpodKey},
+                 {"RUNPOD_GPU_TYPE", "NVIDIA GeForce RTX 4090"},
+                 {"RUNPOD_WORKER_IMAGE", "runpod/pytorch:2.4.0"},
+                 {"WORKER_REPO_URL", "https://github.com/example/worker.git"},
+                 {"WORKER_START_CMD", "python3 worker.py"}};
+  store->wall = [this] { return clock->wall(); };
+}
+
+Terminal& Terminal::set(const std::string& name, const std::string& value) {
+  environment[name] = value;
+  return *this;
+}
+
+Spoken Terminal::type(const std::vector<std::string>& words) {
+  std::ostringstream out, err;
+  Output output{out, err, false, colour, width};
+  std::vector<const char*> argv{"gpuwarden"};
+  for (const std::string& word : words) argv.push_back(word.c_str());
+  const ParsedLine line = parse(static_cast<int>(argv.size()), argv.data(), output);
+  if (!line.invocation) return {line.exit_code, out.str(), err.str()};
+
+  config::Source source;
+  source.environment = environment;
+  source.state_directory = "/state";
+  source.read_file = [](const std::string&) -> Result<std::string> {
+    return fail(ErrorKind::not_found, "No such file or directory");
+  };
+  if (const auto code = run_offline(*line.invocation, source, output)) return {*code, out.str(), err.str()};
+
+  const config::Loaded loaded = config::load(source, false);
+  Services services;
+  if (loaded.config) {
+    services.store = store;
+    services.provider = provider;
+    services.clock = clock;
+    services.ask_daemon = [this](std::string path) -> ports::Async<std::string> {
+      daemon_paths.push_back(path);
+      co_return daemon_answer;
+    };
+    services.cycle = [this](bool dry) -> ports::Async<control::CycleSummary> {
+      cycles.push_back(dry);
+      co_return cycle;
+    };
+  }
+  int code = -1;
+  boost::asio::co_spawn(io_, run_online(*line.invocation, loaded, services, output),
+                        [&code](const std::exception_ptr& failure, int result) {
+                          if (failure) std::rethrow_exception(failure);
+                          code = result;
+                        });
+  clock->advance(io_, patience);
+  return {code, out.str(), err.str()};
+}
+
+ports::WorkerRow worker_row(const std::string& id) {
+  ports::WorkerRow row;
+  row.id = id;
+  row.status = "active";
+  row.phase = "busy";
+  row.pod = "pod-1";
+  row.gpu = "NVIDIA GeForce RTX 4090";
+  row.data_center = "EU-RO-1";
+  row.created_at = fakes::FakeClock::kWallStart;
+  row.last_heartbeat = fakes::FakeClock::kWallStart + std::chrono::minutes(5);
+  row.cost_usd = 0.037;
+  row.details_json = R"({"git_commit":"0123abc","script_hash":"beef"})";
+  return row;
+}
+
+ports::FailureRow failure_row(const std::string& worker, const std::string& cause) {
+  ports::FailureRow row;
+  row.id = "7";
+  row.worker = worker;
+  row.cause = cause;
+  row.summary = "the worker ended with exit code 2";
+  row.evidence_line = "worker.py: error: unrecognized arguments: --wgp-profile 4";
+  row.phase = "bootstrapping:start";
+  row.created_at = fakes::FakeClock::kWallStart;
+  row.cost_usd = 0.012;
+  row.evidence_json = R"({"exit_code":2})";
+  return row;
+}
+
+}  // namespace gpuwarden::cli::testing

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "gpuwarden/cli/context.hpp"
+
+#include "fakes/fake_clock.hpp"
+#include "fakes/fake_pod_provider.hpp"
+#include "fakes/fake_task_store.hpp"
+
+namespace gpuwarden::cli::testing {
+
+inline constexpr const char* kSecretKey = "sb_secret_PLANTEDsecret01";
+inline constexpr const char* kRunpodKey = "rpa_PLANTEDrunpodkey0002";
+
+struct Spoken {
+  int code{-1};  ///< -1: the command has not ended
+  std::string out, err;
+};
+
+/// The program without a process: a command line in, exit code and text out, fakes behind it.
+struct Terminal {
+  Terminal();
+  /// Words after "gpuwarden".
+  Spoken type(const std::vector<std::string>& words);
+  Terminal& set(const std::string& name, const std::string& value);
+
+  std::map<std::string, std::string> environment;
+  std::shared_ptr<fakes::FakeTaskStore> store = std::make_shared<fakes::FakeTaskStore>();
+  std::shared_ptr<fakes::FakePodProvider> provider = std::make_shared<fakes::FakePodProvider>();
+  std::shared_ptr<fakes::FakeClock> clock = std::make_shared<fakes::FakeClock>();
+  Result<std::string> daemon_answer = fail(ErrorKind::unavailable, "no daemon listens");
+  Result<control::CycleSummary> cycle = control::CycleSummary{};
+  std::vector<bool> cycles;  ///< dry?
+  std::vector<std::string> daemon_paths;
+  bool colour{false};
+  int width{100};
+  /// After the command is under way and nothing is ready: moves time, for commands that wait.
+  Duration patience{0};
+
+ private:
+  boost::asio::io_context io_;
+};
+
+/// A worker as the database describes it.
+ports::WorkerRow worker_row(const std::string& id);
+ports::FailureRow failure_row(const std::string& worker, const std::string& cause);
+
+}  // namespace gpuwarden::cli::testing

@@ -1,0 +1,184 @@
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli_fixture.hpp"
+
+namespace gpuwarden::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Spoken;
+using testing::Terminal;
+
+TEST(Doctor, PassesWhereEverythingIsInPlace) {
+  const Spoken said = Terminal().type({"doctor"});
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_EQ(said.out,
+            "ok       configuration  8 variables given, 61 by default\n"
+            "ok       keys           secret key (sb_secret_...); publishable key (sb_publishable_...)\n"
+            "ok       supabase       https://abcdefghijkl.supabase.co answers in 0s; clocks agree\n"
+            "ok       migrations     schema version 1\n"
+            "ok       queue          0 waiting, 0 running, 0 blocked (counted by SQL)\n"
+            "ok       runpod         0 pods, 0 of them ours; 58 of 60 requests left this minute\n"
+            "ok       gpu types      NVIDIA GeForce RTX 4090 ($0.44/h, high stock)\n"
+            "ok       data centres   anywhere (RUNPOD_DATA_CENTERS is not set)\n"
+            "ok       volumes        none wanted (RUNPOD_STORAGE_NAME is not set)\n"
+            "ok       ssh key        own key, made at the first run in /state/ssh_ed25519\n"
+            "\n"
+            "Ready. Next: gpuwarden plan, then gpuwarden run\n");
+}
+
+TEST(Doctor, StopsAtAWrongConfigurationAndSkipsTheRest) {
+  const Spoken said = Terminal().set("MAX_ACTIVE_GPUS", "x").type({"doctor"});
+  EXPECT_EQ(said.code, kUsage);
+  EXPECT_TRUE(
+      said.out.starts_with("failed   configuration  1 errors, 0 warnings\n"
+                           "         -> MAX_ACTIVE_GPUS: must be a whole number from 0 to 10000, not 'x'\n"
+                           "skipped  keys           the configuration has errors\n"))
+      << said.out;
+  EXPECT_TRUE(
+      said.out.ends_with("1 failed, 9 skipped. Next: do what the arrows say, then gpuwarden doctor\n"));
+}
+
+TEST(Doctor, GoesOnWithRunpodWhenSupabaseIsDown) {
+  Terminal terminal;
+  terminal.store->outage = fail(ErrorKind::unavailable, "connection refused").value();
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ(said.code, kUnreachable);
+  EXPECT_NE(said.out.find("failed   supabase       connection refused\n"
+                          "         -> Is the project paused, or the network down? curl -sI "
+                          "https://abcdefghijkl.supabase.co/rest/v1/\n"
+                          "skipped  migrations     the database does not answer\n"
+                          "skipped  queue          the migrations are not complete\n"
+                          "ok       runpod "),
+            std::string::npos)
+      << said.out;
+}
+
+TEST(Doctor, WarnsOfClocksJustMoreThanFiveSecondsApart) {
+  Terminal terminal;
+  terminal.store->wall = [&terminal] { return terminal.clock->wall() + 5s; };
+  EXPECT_NE(terminal.type({"doctor"}).out.find("clocks agree"), std::string::npos);
+  terminal.store->wall = [&terminal] { return terminal.clock->wall() + 5001ms; };
+  const Spoken ahead = terminal.type({"doctor"});
+  EXPECT_EQ(ahead.code, kDone);
+  EXPECT_NE(ahead.out.find(
+                "warning  supabase       https://abcdefghijkl.supabase.co answers in 0s; its clock is 5s "
+                "ahead of ours\n"),
+            std::string::npos)
+      << ahead.out;
+  EXPECT_NE(ahead.out.find("Ready, with 1 warning."), std::string::npos);
+  terminal.store->wall = [&terminal] { return terminal.clock->wall() - 1h; };
+  EXPECT_NE(terminal.type({"doctor"}).out.find("its clock is 1h 0m behind ours"), std::string::npos);
+}
+
+TEST(Doctor, SaysHowToBringTheSchemaIn) {
+  Terminal terminal;
+  terminal.store->health_state = {WallTime{}, 0, {"gpuwarden_health"}, true};
+  const Spoken none = terminal.type({"doctor"});
+  EXPECT_EQ(none.code, kFailed);
+  EXPECT_NE(none.out.find("failed   migrations     the database has none of gpuwarden's functions\n"
+                          "         -> gpuwarden migrate --print | psql \"$DATABASE_URL\""),
+            std::string::npos)
+      << none.out;
+  terminal.store->health_state = {WallTime{}, 1, {"gpuwarden_claim_task", "gpuwarden_leaders"}, true};
+  EXPECT_NE(terminal.type({"doctor"}).out.find("missing: gpuwarden_claim_task, gpuwarden_leaders"),
+            std::string::npos);
+}
+
+TEST(Doctor, FailsOnADatabaseThatAcceptsNoWrites) {
+  Terminal terminal;
+  terminal.store->health_state.writable = false;
+  EXPECT_EQ(terminal.type({"doctor"}).code, kFailed);
+}
+
+TEST(Doctor, NamesTheNearestGpuTypeDataCentreAndVolume) {
+  Terminal terminal;
+  terminal.set("RUNPOD_GPU_TYPE", "NVIDIA GeForce RTX 4900, rtx 4090")
+      .set("RUNPOD_DATA_CENTERS", "EU-RO-2")
+      .set("RUNPOD_STORAGE_NAME", "model");
+  terminal.provider->network_volumes = {{"vol1", "models", "EU-RO-1", 100}};
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ(said.code, kFailed);
+  EXPECT_NE(
+      said.out.find("failed   gpu types      one name is not known\n"
+                    "         -> RUNPOD_GPU_TYPE: did you mean 'NVIDIA GeForce RTX 4090' instead of 'NVIDIA "
+                    "GeForce RTX 4900'?\n"
+                    "failed   data centres   one name is not known\n"
+                    "         -> RUNPOD_DATA_CENTERS: did you mean 'EU-RO-1' instead of 'EU-RO-2'?\n"
+                    "failed   volumes        1 of 1 volumes cannot be used\n"
+                    "         -> RUNPOD_STORAGE_NAME: did you mean 'models' instead of 'model'?\n"),
+      std::string::npos)
+      << said.out;
+}
+
+TEST(Doctor, NoticesAVolumeOutsideTheAllowedDataCentres) {
+  Terminal terminal;
+  terminal.set("RUNPOD_DATA_CENTERS", "EU-RO-1").set("RUNPOD_STORAGE_NAME", "models");
+  terminal.provider->network_volumes = {{"vol1", "models", "US-TX-3", 100}};
+  EXPECT_NE(
+      terminal.type({"doctor"}).out.find("volume 'models' is in US-TX-3, which is not in the list: add it"),
+      std::string::npos);
+}
+
+TEST(Doctor, WarnsWhenNothingThatIsWantedIsInStock) {
+  Terminal terminal;
+  terminal.provider->offers[0].stock = StockLevel::none;
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_NE(said.out.find("warning  gpu types"), std::string::npos);
+}
+
+TEST(Doctor, WarnsWhenLessThanATenthOfTheRequestsIsLeft) {
+  Terminal terminal;
+  terminal.provider->budget_windows = {{"minute", 60, 6, 10s}};
+  EXPECT_NE(terminal.type({"doctor"}).out.find("ok       runpod"), std::string::npos);
+  terminal.provider->budget_windows = {{"minute", 60, 5, 10s}};
+  EXPECT_NE(terminal.type({"doctor"}).out.find("warning  runpod"), std::string::npos);
+}
+
+TEST(Doctor, TellsABadRunpodKeyFromAnOutage) {
+  Terminal terminal;
+  terminal.provider->outage = fail(ErrorKind::unauthorized, "access denied").value();
+  const Spoken denied = terminal.type({"doctor"});
+  EXPECT_EQ(denied.code, kFailed);
+  EXPECT_NE(denied.out.find("Make a key with read and write permission"), std::string::npos);
+  EXPECT_NE(denied.out.find("skipped  gpu types      Runpod does not answer"), std::string::npos);
+  terminal.provider->outage = fail(ErrorKind::timeout, "no answer for 10s").value();
+  EXPECT_EQ(terminal.type({"doctor"}).code, kUnreachable);
+}
+
+TEST(Doctor, NamesACheckThatTakesLongerThanTwoSecondsOnATerminal) {
+  Terminal terminal;
+  terminal.colour = true;
+  terminal.store->before = [&terminal](std::string_view method) -> boost::asio::awaitable<void> {
+    if (method == "health") co_await terminal.clock->sleep_for(3s);
+  };
+  terminal.patience = 1min;
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_EQ(said.err, "checking supabase ...\nchecking migrations ...\n");
+  terminal.colour = false;
+  EXPECT_EQ(terminal.type({"doctor"}).err, "");
+}
+
+TEST(Doctor, SpeaksJson) {
+  Terminal terminal;
+  terminal.store->health_state = {WallTime{}, 0, {"gpuwarden_health"}, true};
+  const auto json = nlohmann::json::parse(terminal.type({"doctor", "--json"}).out);
+  EXPECT_EQ(json["healthy"], false);
+  ASSERT_EQ(json["checks"].size(), 10U);
+  EXPECT_EQ(json["checks"][3]["check"], "migrations");
+  EXPECT_EQ(json["checks"][3]["state"], "failed");
+  EXPECT_EQ(json["checks"][4]["state"], "skipped");
+}
+
+TEST(Doctor, ShowsNoSecret) {
+  Terminal terminal;
+  terminal.provider->outage = fail(ErrorKind::refused, std::string("key ") + testing::kRunpodKey).value();
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ((said.out + said.err).find("PLANTED"), std::string::npos) << said.out;
+}
+
+}  // namespace
+}  // namespace gpuwarden::cli
