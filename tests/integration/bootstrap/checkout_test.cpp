@@ -13,11 +13,10 @@ using testing::HasSubstr;
 struct Checkout : testing::Test {
   Site site;
   Peer peer;
-  int count{0};
+  unsigned count{0};
 
   std::unique_ptr<Pod> pod() {
-    auto made =
-        std::make_unique<Pod>(site, peer.url, "gpu-test-20261124010101-0000000" + std::to_string(++count));
+    auto made = std::make_unique<Pod>(site, peer.url, ++count);
     made->settings.auto_start = false;
     return made;
   }

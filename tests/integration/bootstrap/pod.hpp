@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/bootstrap/script.hpp"
@@ -74,11 +75,17 @@ struct Site {
   }
 };
 
+/// A worker id of this process alone: agents find what they started by it, and other tests' agents run beside.
+inline WorkerId own_worker_id(unsigned number) {
+  return make_worker_id("test", parse_time("2026-11-24T01:01:01Z").value(),
+                        (static_cast<std::uint32_t>(::getpid()) << 8) | (number & 0xffU));
+}
+
 /// One pod: a run directory and settings. Everything that it started ends with it.
 class Pod {
  public:
-  Pod(const Site& site, const std::string& url, std::string id = "gpu-test-20261124010101-0badcafe")
-      : worker(std::move(id)), root_(site.dir.path + "/shm") {
+  Pod(const Site& site, const std::string& url, unsigned number = 0)
+      : worker(own_worker_id(number)), root_(site.dir.path + "/shm") {
     std::filesystem::create_directories(root_);
     settings.repo_url = site.repository;
     settings.mount_path = site.volume;
