@@ -249,6 +249,10 @@ class FakeTaskStore final : public ports::TaskStore {
     Worker* worker = find(failure.worker);
     if (worker == nullptr || !leads(fence) || worker->status == WorkerStatus::error)
       return ports::TasksFreed{};
+    const auto& expected = failure.expected;
+    if (!expected.empty() && std::find(expected.begin(), expected.end(), worker->status) == expected.end()) {
+      return ports::TasksFreed{};
+    }
     ports::TasksFreed freed{true, {}, {}};
     for (const RunningTask& task : state.running) {
       if (task.worker != failure.worker) continue;
@@ -264,7 +268,8 @@ class FakeTaskStore final : public ports::TaskStore {
     outcome.success = false;
     outcome.cause = failure.verdict.cause;
     outcome.fingerprint = failure.verdict.fingerprint;
-    if (failure.verdict.counts_for_breaker) state.outcomes.insert(state.outcomes.begin(), outcome);
+    if (failure.verdict.counts_for_breaker && failure.counts_as_start)
+      state.outcomes.insert(state.outcomes.begin(), outcome);
     ports::FailureRow row;
     row.id = "failure-" + std::to_string(failure_rows.size() + 1);
     row.worker = failure.worker.str();

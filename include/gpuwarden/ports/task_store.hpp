@@ -62,6 +62,8 @@ enum class CasOutcome { done, lost };  ///< lost: the row is in another state no
 
 struct FailureRecord {
   WorkerId worker;
+  std::vector<WorkerStatus> expected;  ///< status must be one of these; empty = any that is not yet failed
+  bool counts_as_start{true};  ///< false: the outcome of its start stays as it is (it had drained, say)
   Verdict verdict;
   Evidence evidence;
   Phase phase{Phase::intent};

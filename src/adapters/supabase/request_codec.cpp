@@ -106,7 +106,11 @@ std::string failure_request(const ports::Fence& fence, const ports::FailureRecor
       {"data_center", or_null(failure.placement.data_center)},
       {"cost_usd", failure.cost_usd},
       {"generation", failure.generation},
-      {"task_max_attempts", failure.task_max_attempts}};
+      {"task_max_attempts", failure.task_max_attempts},
+      {"outcome", failure.counts_as_start},
+      {"expected", json::array()}};
+  for (const WorkerStatus status : failure.expected)
+    body["failure_param"]["expected"].push_back(to_string(status));
   return to_body(std::move(body));
 }
 
