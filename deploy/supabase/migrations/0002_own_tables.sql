@@ -5,7 +5,7 @@ create table if not exists public.gpuwarden_meta (
   schema_version integer not null,
   applied_at timestamptz not null default now()
 );
-insert into public.gpuwarden_meta (schema_version) values (1)
+insert into public.gpuwarden_meta (schema_version) values (2)
 on conflict (only_row) do update set schema_version = excluded.schema_version, applied_at = now();
 
 -- Who leads for an owner. `epoch` is the fencing token that every write of a daemon names.
@@ -63,10 +63,6 @@ create table if not exists public.gpuwarden_workers (
   registered_at timestamptz not null default now(),
   ended_at timestamptz
 );
-create index if not exists gpuwarden_workers_live on public.gpuwarden_workers (owner) where ended_at is null;
-create index if not exists gpuwarden_workers_ended on public.gpuwarden_workers (owner, ended_at desc) where ended_at is not null;
-create index if not exists gpuwarden_workers_outcome on public.gpuwarden_workers (owner, outcome_at desc) where outcome is not null;
-create index if not exists gpuwarden_workers_registered on public.gpuwarden_workers (owner, registered_at desc);
 
 -- One row for each failure: what every report is made of.
 create table if not exists public.gpuwarden_failures (
@@ -91,11 +87,26 @@ create table if not exists public.gpuwarden_failures (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now()
 );
-create index if not exists gpuwarden_failures_recent on public.gpuwarden_failures (owner, created_at desc);
-create index if not exists gpuwarden_failures_tasks on public.gpuwarden_failures using gin (task_ids);
 
-alter table public.gpuwarden_meta enable row level security;
-alter table public.gpuwarden_leaders enable row level security;
-alter table public.gpuwarden_state enable row level security;
-alter table public.gpuwarden_workers enable row level security;
-alter table public.gpuwarden_failures enable row level security;
+do $migration$
+declare
+  t text;
+begin
+  perform public.gpuwarden_ensure_column('gpuwarden_workers', 'heartbeat_at', 'timestamptz');
+  -- The last task that the worker gave back, so that a repeat of that call gets the same answer.
+  perform public.gpuwarden_ensure_column('gpuwarden_workers', 'released_task', 'uuid');
+  perform public.gpuwarden_ensure_column('gpuwarden_workers', 'released_attempt', 'integer');
+  perform public.gpuwarden_ensure_column('gpuwarden_workers', 'released_status', 'text');
+  -- Names the call that stored the failure, for the same reason.
+  perform public.gpuwarden_ensure_column('gpuwarden_failures', 'request_id', 'text');
+  perform set_config('lock_timeout', '5s', true);
+  for t in
+    select relname from pg_class
+    where relnamespace = 'public'::regnamespace and not relrowsecurity
+      and relname in ('gpuwarden_meta', 'gpuwarden_leaders', 'gpuwarden_state', 'gpuwarden_workers', 'gpuwarden_failures')
+  loop
+    execute format('alter table public.%I enable row level security', t);
+    perform public.gpuwarden_close(format('table public.%I', t));
+  end loop;
+end
+$migration$;

@@ -1,27 +1,45 @@
 -- gpuwarden: everything that a decision needs, in one answer that no row cap cuts.
 
--- Takes or renews the leadership of an owner. Null = the database answers reads only.
+-- Takes or renews the leadership of an owner. Null = the database answers reads only. Waits for nobody: a write of the
+-- daemon that hangs (gpuwarden_leads holds the row) must not blind it, and only a change of leader has to exclude writes.
 create or replace function public.gpuwarden_lead(owner_param text, holder_param text, lease_sec_param integer)
 returns public.gpuwarden_leaders
 language plpgsql set search_path = public, pg_temp as $$
 declare
   leader public.gpuwarden_leaders;
+  lease interval := make_interval(secs => lease_sec_param);
 begin
-  insert into public.gpuwarden_leaders as l (owner, epoch, holder, expires_at)
-  values (owner_param, 1, holder_param, clock_timestamp() + make_interval(secs => lease_sec_param))
-  on conflict (owner) do update
-  set epoch = l.epoch + case when l.holder = excluded.holder then 0 else 1 end,
-      holder = excluded.holder, expires_at = excluded.expires_at
-  where l.holder = excluded.holder or l.expires_at <= clock_timestamp()
-  returning * into leader;
-  if leader is null then
-    select * into leader from public.gpuwarden_leaders where owner = owner_param;
+  select * into leader from public.gpuwarden_leaders where owner = owner_param;
+  if not found then
+    insert into public.gpuwarden_leaders (owner, epoch, holder, expires_at)
+    values (owner_param, 1, holder_param, clock_timestamp() + lease) on conflict (owner) do nothing;
+  elsif leader.holder = holder_param then
+    if leader.expires_at > clock_timestamp() + lease / 2 then return leader; end if;
+    update public.gpuwarden_leaders set expires_at = clock_timestamp() + lease
+    where owner = owner_param and holder = holder_param;
+  elsif leader.expires_at <= clock_timestamp() then
+    perform 1 from public.gpuwarden_leaders
+    where owner = owner_param and epoch = leader.epoch and expires_at <= clock_timestamp() for update skip locked;
+    if found then
+      update public.gpuwarden_leaders
+      set epoch = epoch + 1, holder = holder_param, expires_at = clock_timestamp() + lease where owner = owner_param;
+    end if;
   end if;
+  select * into leader from public.gpuwarden_leaders where owner = owner_param;
   return leader;
 exception
+  when lock_not_available then
+    select * into leader from public.gpuwarden_leaders where owner = owner_param;
+    return leader;
   when read_only_sql_transaction or disk_full or insufficient_privilege then
     return null;
 end
+$$;
+
+-- The last sign of life, in our row or in the shared one, whose first value may be a default that no worker sent.
+create or replace function public.gpuwarden_heartbeat(g public.gpuwarden_workers, w public.workers) returns timestamptz
+language sql stable set search_path = public, pg_temp as $$
+  select greatest(g.heartbeat_at, case when w.last_heartbeat is distinct from g.heartbeat_base then w.last_heartbeat end)
 $$;
 
 create or replace function public.gpuwarden_worker_json(
@@ -42,17 +60,18 @@ language sql stable set search_path = public, pg_temp as $$
     'proven', coalesce(g.activated_at is not null, false),
     'age_s', extract(epoch from at_param - g.registered_at),
     'phase_age_s', extract(epoch from at_param - g.phase_since),
-    'heartbeat_age_s', case when w.last_heartbeat is distinct from g.heartbeat_base and w.last_heartbeat is not null
-      then greatest(extract(epoch from at_param - w.last_heartbeat), 0) end,
+    'heartbeat_age_s', case when h.at is not null then greatest(extract(epoch from at_param - h.at), 0) end,
     'idle_s', case when s.status = 'active' and t.ids is null then
       greatest(extract(epoch from at_param - greatest(g.activated_at, g.last_task_at, g.registered_at, d.ended_at)), 0) end,
-    'tasks', coalesce(t.ids, '[]'::jsonb), 'drain_reason', g.drain_reason, 'crash', g.crash, 'git_commit', g.git_commit,
+    'tasks', coalesce(t.ids, '[]'::jsonb), 'drain_reason', g.drain_reason,
+    'crash', coalesce(g.crash, case when w.status::text = 'crashed' then '{"tail": []}'::jsonb end), 'git_commit', g.git_commit,
     'vram_total_mb', g.vram_total_mb, 'vram_used_mb', g.vram_used_mb, 'disk_free_mb', g.disk_free_mb,
     'agent_uptime_s', g.agent_uptime_s)
   from (select public.gpuwarden_status(w.status::text, g.status) as status) s
   cross join lateral (select jsonb_agg(t.id order by t.id) as ids from public.tasks t
                       where t.worker_id = g.worker_id and t.status = 'In Progress') t
   cross join lateral (select max(t.updated_at) as ended_at from public.tasks t where t.worker_id = g.worker_id) d
+  cross join lateral (select public.gpuwarden_heartbeat(g, w) as at) h
 $$;
 
 create or replace function public.gpuwarden_outcomes(owner_param text, window_sec_param double precision, at_param timestamptz)
@@ -72,12 +91,14 @@ language sql stable set search_path = public, pg_temp as $$
                      where x.worker_id = g.worker_id and g.outcome = 'failure' limit 1) f on true
 $$;
 
+-- A create whose outcome is unknown may have made a pod, so it costs until it is known.
 create or replace function public.gpuwarden_spent_last_day(owner_param text, at_param timestamptz) returns double precision
 language sql stable set search_path = public, pg_temp as $$
   select coalesce(sum(cost_per_hr * greatest(extract(epoch from
     coalesce(ended_at, at_param) - greatest(registered_at, at_param - interval '24 hours')), 0) / 3600.0), 0)::double precision
   from public.gpuwarden_workers
-  where owner = owner_param and pod_id is not null and (ended_at is null or ended_at > at_param - interval '24 hours')
+  where owner = owner_param and (ended_at is null or ended_at > at_param - interval '24 hours')
+    and (pod_id is not null or phase = 'unknown' and ended_at is null)
 $$;
 
 -- Options that pods' functions need, from whatever call of the daemon names them.
@@ -87,17 +108,20 @@ declare
   wanted jsonb := jsonb_strip_nulls(jsonb_build_object(
     'task_max_attempts', options_param -> 'task_max_attempts', 'pod_lease_sec', options_param -> 'pod_lease_sec'));
 begin
-  if wanted = '{}'::jsonb then return; end if;
+  -- Looked up first: the upsert would lock the row even where it changes nothing.
+  if wanted = '{}'::jsonb or exists (select 1 from public.gpuwarden_state
+                                     where owner = owner_param and key = 'settings' and value @> wanted) then
+    return;
+  end if;
   insert into public.gpuwarden_state as s (owner, key, value) values (owner_param, 'settings', wanted)
-  on conflict (owner, key) do update set value = s.value || excluded.value, changed_at = now()
-  where not s.value @> excluded.value;
+  on conflict (owner, key) do update set value = s.value || excluded.value, changed_at = now();
 end
 $$;
 
 create or replace function public.gpuwarden_snapshot(
   owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
 returns jsonb
-language plpgsql security definer set search_path = public, pg_temp as $$
+language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '3s' as $$
 declare
   at timestamptz := clock_timestamp();
   options jsonb := coalesce(options_param, '{}'::jsonb);
@@ -134,8 +158,7 @@ begin
     'queue', public.gpuwarden_queue_depth(),
     'workers', (select coalesce(jsonb_agg(public.gpuwarden_worker_json(g, w, at) order by g.registered_at, g.worker_id), '[]'::jsonb)
                 from public.gpuwarden_workers g left join public.workers w on w.id = g.worker_id
-                where g.owner = owner_param and g.ended_at is null
-                  and public.gpuwarden_status(w.status::text, g.status) <> 'terminated'),
+                where g.owner = owner_param and g.ended_at is null),
     'running_tasks', (select coalesce(jsonb_agg(jsonb_build_object(
                         'id', t.id, 'task_type', t.task_type, 'worker_id', t.worker_id, 'attempts', coalesce(t.attempts, 0),
                         'running_s', greatest(extract(epoch from at - coalesce(t.generation_started_at, t.updated_at, t.created_at)), 0))
@@ -155,8 +178,9 @@ begin
                      'age_s', extract(epoch from at - e.ended_at)) order by e.ended_at desc), '[]'::jsonb)
                    from (select worker_id, pod_id, ended_at from public.gpuwarden_workers
                          where owner = owner_param and ended_at > at - interval '24 hours'
-                         order by ended_at desc limit 5000) e),
+                         order by ended_at desc limit 200) e),
     'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
     'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at));
 end
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_snapshot(text, text, integer, jsonb)'); end $close$;

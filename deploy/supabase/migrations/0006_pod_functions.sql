@@ -30,6 +30,24 @@ language sql immutable as $$
     then least(greatest((report_param ->> key_param)::numeric, 0), 1e15)::double precision end
 $$;
 
+-- The last lines of a log as they are kept: at most 100 and 12 KB, because every live worker's come with every snapshot.
+create or replace function public.gpuwarden_tail(lines_param jsonb) returns jsonb
+language sql immutable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(kept.line order by kept.place), '[]'::jsonb)
+  from (select cut.line, cut.place, sum(octet_length(cut.line::text) + 2) over (order by cut.place desc) as bytes
+        from (select to_jsonb(left(l.value #>> '{}', 1500)) as line, l.place
+              from jsonb_array_elements(case when jsonb_typeof(lines_param) = 'array' then lines_param else '[]' end)
+                with ordinality as l(value, place)
+              order by l.place desc limit 100) cut) kept
+  where kept.bytes <= 12288
+$$;
+
+-- A number or a short word of a report as it came; null instead of anything longer.
+create or replace function public.gpuwarden_short(value_param jsonb) returns jsonb
+language sql immutable as $$
+  select case when jsonb_typeof(value_param) in ('number', 'string') and octet_length(value_param::text) <= 100 then value_param end
+$$;
+
 create or replace function public.gpuwarden_worker_report(worker_id_param text, token_param text, report_param jsonb)
 returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -47,28 +65,36 @@ begin
   end if;
   if state <> 'terminated' then
     if kind = 'heartbeat' then
-      update public.workers set last_heartbeat = clock_timestamp() where id = worker_id_param;
       update public.gpuwarden_workers set
+        heartbeat_at = clock_timestamp(),
         vram_total_mb = coalesce(public.gpuwarden_figure(report_param, 'vram_total_mb'), vram_total_mb),
         vram_used_mb = coalesce(public.gpuwarden_figure(report_param, 'vram_used_mb'), vram_used_mb),
         disk_free_mb = coalesce(public.gpuwarden_figure(report_param, 'disk_free_mb'), disk_free_mb),
         agent_uptime_s = coalesce(public.gpuwarden_figure(report_param, 'uptime_s'), agent_uptime_s)
       where worker_id = worker_id_param;
+      -- For other programs; a heartbeat waits for none of them.
+      perform 1 from public.workers where id = worker_id_param for no key update skip locked;
+      if found then
+        update public.workers set last_heartbeat = clock_timestamp() where id = worker_id_param;
+      end if;
     elsif kind = 'step' then
       update public.gpuwarden_workers set
         report = report_param,
-        git_commit = coalesce(report_param ->> 'commit', git_commit),
+        git_commit = coalesce(left(report_param ->> 'commit', 64), git_commit),
         phase = case when begins then 'bootstrapping' else phase end,
         phase_since = case when begins and phase <> 'bootstrapping' then now() else phase_since end,
         step = case when begins then report_param ->> 'step' else step end,
         crash = case when report_param ->> 'event' = 'fail' and crash is null then jsonb_build_object(
-                  'step', report_param ->> 'step', 'check', report_param ->> 'check', 'exit_code', report_param -> 'exit',
-                  'signal', report_param -> 'signal', 'tail', report_param -> 'tail') else crash end
+                  'step', public.gpuwarden_short(report_param -> 'step'), 'check', public.gpuwarden_short(report_param -> 'check'),
+                  'exit_code', public.gpuwarden_short(report_param -> 'exit'),
+                  'signal', public.gpuwarden_short(report_param -> 'signal'), 'tail', public.gpuwarden_tail(report_param -> 'tail'))
+                else crash end
       where worker_id = worker_id_param;
     elsif kind = 'crash' then
       update public.gpuwarden_workers set crash = coalesce(crash, jsonb_build_object(
-        'exit_code', report_param -> 'exit_code', 'signal', report_param -> 'signal', 'tail', report_param -> 'tail',
-        'ran_s', report_param -> 'ran_s'))
+        'exit_code', public.gpuwarden_short(report_param -> 'exit_code'),
+        'signal', public.gpuwarden_short(report_param -> 'signal'), 'tail', public.gpuwarden_tail(report_param -> 'tail'),
+        'ran_s', public.gpuwarden_short(report_param -> 'ran_s')))
       where worker_id = worker_id_param;
     end if;
   end if;
@@ -83,10 +109,11 @@ $$;
 
 create or replace function public.gpuwarden_task_json(t public.tasks) returns jsonb
 language sql stable as $$
-  select jsonb_build_object('id', t.id, 'task_type', t.task_type, 'params', t.params, 'attempt', coalesce(t.attempts, 0) + 1)
+  select jsonb_build_object('id', t.id, 'task_type', t.task_type, 'params', t.params, 'attempt', coalesce(t.attempts, 0)::integer + 1)
 $$;
 
--- One task at a time: a worker that already holds one gets it again, so that a lost answer loses no task.
+-- One task at a time: a worker that already holds one gets it again, so that a lost answer loses no task. A worker that is
+-- still spawning may claim, because its first heartbeat comes before the daemon has seen it.
 create or replace function public.gpuwarden_claim_task(worker_id_param text, token_param text) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -98,14 +125,14 @@ begin
   select * into task from public.tasks t
   where t.worker_id = worker_id_param and t.status = 'In Progress' order by t.id limit 1;
   if found then return public.gpuwarden_task_json(task); end if;
-  select * into task from public.tasks t
-  where t.status = 'Queued' and public.gpuwarden_task_ready(t)
-  order by t.created_at, t.id limit 1
-  for update skip locked;
+  select * into task from public.gpuwarden_next_task();
   if not found then return null; end if;
   update public.tasks
   set status = 'In Progress', worker_id = worker_id_param, generation_started_at = clock_timestamp(), updated_at = clock_timestamp()
   where id = task.id;
+  if mine.released_task is not null then
+    update public.gpuwarden_workers set released_task = null where worker_id = worker_id_param;
+  end if;
   return public.gpuwarden_task_json(task);
 end
 $$;
@@ -144,10 +171,15 @@ begin
   select value into options from public.gpuwarden_state where owner = mine.owner and key = 'settings';
   moved := public.gpuwarden_release_task(task_id_param, worker_id_param, attempt_param - 1,
     coalesce((options ->> 'task_max_attempts')::integer, 3), left(coalesce(error_param, 'the worker reported a failure'), 4000));
+  if moved is null and mine.released_task = task_id_param and mine.released_attempt = attempt_param then
+    return jsonb_build_object('accepted', true, 'reason', 'already', 'status', mine.released_status);
+  end if;
   if moved is null then
     return jsonb_build_object('accepted', false, 'reason', 'this attempt does not hold the task', 'status', null);
   end if;
-  update public.gpuwarden_workers set last_task_at = clock_timestamp() where worker_id = worker_id_param;
+  update public.gpuwarden_workers set last_task_at = clock_timestamp(), released_task = task_id_param,
+    released_attempt = attempt_param, released_status = moved
+  where worker_id = worker_id_param;
   return jsonb_build_object('accepted', true, 'reason', 'failed', 'status', moved);
 end
 $$;

@@ -18,8 +18,9 @@ language sql volatile security definer set search_path = public, pg_temp as $$
     'missing', coalesce((
       select jsonb_agg(n.name order by n.name) from unnest(public.gpuwarden_required_functions()) as n(name)
       where not exists (select 1 from pg_proc p where p.proname = n.name and p.pronamespace = 'public'::regnamespace)),
-      '[]'::jsonb))
+      '[]'::jsonb) || to_jsonb(public.gpuwarden_misfits()))
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_health()'); end $close$;
 
 create or replace function public.gpuwarden_list_failures(owner_param text, since_sec_param double precision, limit_param integer)
 returns jsonb
@@ -31,14 +32,16 @@ language sql stable security definer set search_path = public, pg_temp as $$
         where owner = owner_param and created_at > now() - make_interval(secs => since_sec_param)
         order by created_at desc limit greatest(coalesce(limit_param, 1000), 0)) f
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_list_failures(text, double precision, integer)'); end $close$;
 
 create or replace function public.gpuwarden_worker_row(g public.gpuwarden_workers) returns jsonb
 language sql stable set search_path = public, pg_temp as $$
-  select to_jsonb(g) - array['worker_id', 'token_hash', 'heartbeat_base', 'report', 'status', 'registered_at'] || jsonb_build_object(
+  select to_jsonb(g) - array['worker_id', 'token_hash', 'heartbeat_base', 'heartbeat_at', 'report', 'status',
+      'registered_at', 'released_task', 'released_attempt', 'released_status'] || jsonb_build_object(
     'id', g.worker_id,
     'status', case when g.ended_at is not null then 'terminated' else public.gpuwarden_status(w.status::text, g.status) end,
     'created_at', g.registered_at,
-    'last_heartbeat', case when w.last_heartbeat is distinct from g.heartbeat_base then w.last_heartbeat end,
+    'last_heartbeat', public.gpuwarden_heartbeat(g, w),
     'cost_usd', case when g.pod_id is null then 0 else
       g.cost_per_hr * extract(epoch from coalesce(g.ended_at, now()) - g.registered_at) / 3600.0 end,
     'cause', f.cause, 'summary', f.summary, 'evidence_line', f.evidence_line, 'advice', f.advice, 'last_report', g.report,
@@ -62,11 +65,13 @@ language sql stable security definer set search_path = public, pg_temp as $$
                order by g.registered_at desc limit greatest(coalesce(limit_param, 1000), 0))) u
         order by (u.g).registered_at desc limit greatest(coalesce(limit_param, 1000), 0)) s
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_list_workers(text, boolean, integer)'); end $close$;
 
 create or replace function public.gpuwarden_get_worker(worker_id_param text) returns jsonb
 language sql stable security definer set search_path = public, pg_temp as $$
   select public.gpuwarden_worker_row(g) from public.gpuwarden_workers g where g.worker_id = worker_id_param
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_get_worker(text)'); end $close$;
 
 create or replace function public.gpuwarden_list_tasks(status_param text, limit_param integer) returns jsonb
 language plpgsql stable security definer set search_path = public, pg_temp as $$
@@ -78,7 +83,8 @@ begin
   execute format(
     'select coalesce(jsonb_agg(to_jsonb(t) order by t.created_at desc), ''[]''::jsonb)
      from (select id, task_type, status::text as status, worker_id, coalesce(attempts, 0) as attempts, error_message,
-                  created_at, updated_at, generation_started_at, generation_processed_at
+                  created_at::timestamptz, updated_at::timestamptz, generation_started_at::timestamptz,
+                  generation_processed_at::timestamptz
            from public.tasks where %s order by created_at desc limit %s) t', condition, greatest(coalesce(limit_param, 1000), 0))
   into answer;
   return answer;
@@ -87,3 +93,4 @@ exception
     raise exception 'gpuwarden: no task status is called %', status_param using errcode = 'PT400';
 end
 $$;
+do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_list_tasks(text, integer)'); end $close$;

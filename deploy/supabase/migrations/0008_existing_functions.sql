@@ -1,11 +1,6 @@
 -- gpuwarden: functions that existing workers call, where a project does not have them. A user's own, in any signature, stays.
 -- They take no token, so only service_role may call those that we make.
 
-create or replace function public.gpuwarden_lacks(name_param text) returns boolean
-language sql stable set search_path = public, pg_temp as $$
-  select not exists (select 1 from pg_proc where proname = name_param and pronamespace = 'public'::regnamespace)
-$$;
-
 -- Log rows of a worker or a daemon; those that cannot be read are counted and left out.
 create or replace function public.gpuwarden_store_logs(logs_param jsonb, worker_id_param text) returns jsonb
 language plpgsql set search_path = public, pg_temp as $$
@@ -41,21 +36,21 @@ create or replace function public.gpuwarden_note_heartbeat(
   worker_id_param text, vram_total_mb_param integer, vram_used_mb_param integer, more_param jsonb) returns boolean
 language plpgsql set search_path = public, pg_temp as $$
 begin
-  update public.gpuwarden_workers set
+  update public.gpuwarden_workers set heartbeat_at = clock_timestamp(),
     vram_total_mb = coalesce(vram_total_mb_param, vram_total_mb), vram_used_mb = coalesce(vram_used_mb_param, vram_used_mb)
   where worker_id = worker_id_param and ended_at is null;
-  update public.workers w set last_heartbeat = clock_timestamp(), metadata = coalesce(metadata, '{}'::jsonb)
+  update public.workers w set last_heartbeat = clock_timestamp(), metadata = coalesce(metadata::jsonb, '{}'::jsonb)
     || jsonb_strip_nulls(coalesce(more_param, '{}'::jsonb) || jsonb_build_object(
          'vram_total_mb', vram_total_mb_param, 'vram_used_mb', vram_used_mb_param))
-  where w.id = worker_id_param and w.status::text <> 'terminated';
+  where w.id = worker_id_param and w.status::text is distinct from 'terminated';
   return found;
 end
 $$;
 
 do $migration$
 begin
-  if public.gpuwarden_lacks('func_claim_available_task') then
-    create function public.func_claim_available_task(worker_id_param text)
+  if public.gpuwarden_may_define('func_claim_available_task') then
+    create or replace function public.func_claim_available_task(worker_id_param text)
     returns table (id uuid, status text, attempts integer, worker_id text, generation_started_at timestamptz,
                    task_data jsonb, created_at timestamptz, task_type text)
     language plpgsql security definer set search_path = public, pg_temp as $$
@@ -64,71 +59,84 @@ begin
       task public.tasks;
     begin
       perform 1 from public.gpuwarden_workers g where g.worker_id = worker_id_param for update;
-      if exists (select 1 from public.gpuwarden_workers g where g.worker_id = worker_id_param
-                 and (g.drain_reason is not null or g.ended_at is not null))
+      if exists (select 1 from public.gpuwarden_workers g left join public.workers w on w.id = g.worker_id
+                 where g.worker_id = worker_id_param
+                   and (g.drain_reason is not null or g.ended_at is not null
+                        or public.gpuwarden_status(w.status::text, g.status) not in ('spawning', 'active')))
         or exists (select 1 from public.workers w where w.id = worker_id_param
                    and w.status::text in ('terminating', 'error', 'terminated')) then
         return;
       end if;
-      select * into task from public.tasks t where t.status = 'Queued' and public.gpuwarden_task_ready(t)
-      order by t.created_at, t.id limit 1 for update skip locked;
+      select * into task from public.gpuwarden_next_task();
       if not found then return; end if;
       return query
         update public.tasks t set status = 'In Progress', worker_id = worker_id_param,
           generation_started_at = clock_timestamp(), updated_at = clock_timestamp()
         where t.id = task.id
-        returning t.id, t.status::text, coalesce(t.attempts, 0)::integer, t.worker_id::text, t.generation_started_at,
-                  t.params::jsonb, t.created_at, t.task_type::text;
+        returning t.id, t.status::text, coalesce(t.attempts, 0)::integer, t.worker_id::text,
+                  t.generation_started_at::timestamptz, t.params::jsonb, t.created_at::timestamptz, t.task_type::text;
     end
     $$;
     perform public.gpuwarden_close('function public.func_claim_available_task(text)');
+    perform public.gpuwarden_mark('public.func_claim_available_task(text)');
   end if;
 
-  if public.gpuwarden_lacks('func_mark_task_complete') then
-    create function public.func_mark_task_complete(task_id_param uuid, result_data_param jsonb default null) returns boolean
+  if public.gpuwarden_may_define('func_mark_task_complete') then
+    create or replace function public.func_mark_task_complete(task_id_param uuid, result_data_param jsonb default null) returns boolean
     language plpgsql security definer set search_path = public, pg_temp as $$
     begin
-      update public.tasks set status = 'Complete', result_data = coalesce(result_data_param, result_data),
-        generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
-      where id = task_id_param and status = 'In Progress';
+      -- One write either way, for triggers of the project; `result_data` may be json, jsonb or text.
+      if result_data_param is null then
+        update public.tasks set status = 'Complete', generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
+        where id = task_id_param and status = 'In Progress';
+      else
+        update public.tasks set status = 'Complete', result_data = result_data_param,
+          generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
+        where id = task_id_param and status = 'In Progress';
+      end if;
       return found;
     end
     $$;
     perform public.gpuwarden_close('function public.func_mark_task_complete(uuid, jsonb)');
+    perform public.gpuwarden_mark('public.func_mark_task_complete(uuid, jsonb)');
   end if;
 
-  if public.gpuwarden_lacks('func_mark_task_failed') then
-    create function public.func_mark_task_failed(task_id_param uuid, error_message_param text default null) returns boolean
+  if public.gpuwarden_may_define('func_mark_task_failed') then
+    create or replace function public.func_mark_task_failed(task_id_param uuid, error_message_param text default null) returns boolean
     language plpgsql security definer set search_path = public, pg_temp as $$
     begin
-      update public.tasks set status = 'Failed', error_message = error_message_param, attempts = coalesce(attempts, 0) + 1,
+      update public.tasks set status = 'Failed', attempts = coalesce(attempts, 0) + 1,
+        error_message = public.gpuwarden_fit('tasks', 'error_message', error_message_param),
         generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
       where id = task_id_param and status = 'In Progress';
       return found;
     end
     $$;
     perform public.gpuwarden_close('function public.func_mark_task_failed(uuid, text)');
+    perform public.gpuwarden_mark('public.func_mark_task_failed(uuid, text)');
   end if;
 
-  if public.gpuwarden_lacks('func_update_worker_heartbeat') then
-    create function public.func_update_worker_heartbeat(
+  if public.gpuwarden_may_define('func_update_worker_heartbeat') then
+    create or replace function public.func_update_worker_heartbeat(
       worker_id_param text, vram_total_mb_param integer default null, vram_used_mb_param integer default null) returns boolean
     language sql security definer set search_path = public, pg_temp as $$
       select public.gpuwarden_note_heartbeat(worker_id_param, vram_total_mb_param, vram_used_mb_param, null)
     $$;
     perform public.gpuwarden_close('function public.func_update_worker_heartbeat(text, integer, integer)');
+    perform public.gpuwarden_mark('public.func_update_worker_heartbeat(text, integer, integer)');
   end if;
 
-  if public.gpuwarden_lacks('func_insert_logs_batch') then
-    create function public.func_insert_logs_batch(logs jsonb) returns jsonb
+  if public.gpuwarden_may_define('func_insert_logs_batch') then
+    create or replace function public.func_insert_logs_batch(logs jsonb) returns jsonb
     language sql security definer set search_path = public, pg_temp as $$
       select jsonb_build_object('success', true) || public.gpuwarden_store_logs(logs, null)
     $$;
     perform public.gpuwarden_close('function public.func_insert_logs_batch(jsonb)');
+    perform public.gpuwarden_mark('public.func_insert_logs_batch(jsonb)');
   end if;
 
-  if public.gpuwarden_lacks('func_worker_heartbeat_with_logs') then
-    create function public.func_worker_heartbeat_with_logs(
+  if public.gpuwarden_may_define('func_worker_heartbeat_with_logs') then
+    create or replace function public.func_worker_heartbeat_with_logs(
       worker_id_param text, vram_total_mb_param integer default null, vram_used_mb_param integer default null,
       logs_param jsonb default '[]'::jsonb, current_task_id_param uuid default null, status_param text default 'active')
     returns jsonb
@@ -139,16 +147,17 @@ begin
       known := public.gpuwarden_note_heartbeat(worker_id_param, vram_total_mb_param, vram_used_mb_param,
         jsonb_build_object('current_task_id', current_task_id_param, 'worker_status', status_param));
       if status_param = 'crashed' then
-        update public.gpuwarden_workers set crash = coalesce(crash, jsonb_build_object('tail', coalesce(
+        update public.gpuwarden_workers set crash = coalesce(crash, jsonb_build_object('tail', public.gpuwarden_tail(
           (select jsonb_agg(l.entry ->> 'message' order by l.place)
            from jsonb_array_elements(case jsonb_typeof(logs_param) when 'array' then logs_param else '[]' end)
-             with ordinality as l(entry, place)), '[]'::jsonb)))
+             with ordinality as l(entry, place)))))
         where worker_id = worker_id_param and ended_at is null;
       end if;
       return jsonb_build_object('success', true, 'known', known) || public.gpuwarden_store_logs(logs_param, worker_id_param);
     end
     $$;
     perform public.gpuwarden_close('function public.func_worker_heartbeat_with_logs(text, integer, integer, jsonb, uuid, text)');
+    perform public.gpuwarden_mark('public.func_worker_heartbeat_with_logs(text, integer, integer, jsonb, uuid, text)');
   end if;
 end
 $migration$;

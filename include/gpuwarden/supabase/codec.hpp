@@ -15,14 +15,16 @@
 namespace gpuwarden::supabase {
 
 /// Version of the SQL functions that this program speaks to.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 // Request bodies: the named arguments of one function.
 std::string snapshot_request(const ports::SnapshotQuery& query);
 std::string register_worker_request(const ports::Fence& fence, const ports::Registration& registration);
 std::string update_worker_request(const ports::Fence& fence, const ports::WorkerChange& change);
-/// For gpuwarden_fail_worker and gpuwarden_add_evidence.
-std::string failure_request(const ports::Fence& fence, const ports::FailureRecord& failure);
+/// For gpuwarden_fail_worker and gpuwarden_add_evidence. `request_id` names the call, the same in each of its
+/// repetitions, so that the database can tell a repetition from a second failure; empty = nameless.
+std::string failure_request(const ports::Fence& fence, const ports::FailureRecord& failure,
+                            std::string_view request_id = {});
 std::string rescue_request(const ports::Fence& fence, const ports::RescueRequest& request);
 std::string save_breaker_request(const ports::Fence& fence, const BreakerMemory& memory);
 std::string resign_request(const ports::Fence& fence, std::string_view holder);

@@ -52,7 +52,7 @@ struct CodeRule {
   std::string_view remedy;  ///< put after the message; may be empty
 };
 
-constexpr std::array<CodeRule, 34> kCodeRules{{
+constexpr std::array<CodeRule, 35> kCodeRules{{
     {"PGRST000", ErrorKind::unavailable, false, ""},
     {"PGRST001", ErrorKind::unavailable, true, ""},
     {"PGRST002", ErrorKind::unavailable, false, ""},
@@ -85,6 +85,7 @@ constexpr std::array<CodeRule, 34> kCodeRules{{
     {"42", ErrorKind::invalid_input, false, ""},
     {"28", ErrorKind::unauthorized, false, ""},
     {"P0", ErrorKind::refused, false, ""},
+    {"55P03", ErrorKind::unavailable, false, "another transaction holds a row that this one needs"},
     {"55", ErrorKind::conflict, false, ""},
     {"0A", ErrorKind::refused, false, ""},
 }};

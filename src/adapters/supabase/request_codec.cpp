@@ -87,7 +87,8 @@ std::string update_worker_request(const ports::Fence& fence, const ports::Worker
   return to_body(std::move(body));
 }
 
-std::string failure_request(const ports::Fence& fence, const ports::FailureRecord& failure) {
+std::string failure_request(const ports::Fence& fence, const ports::FailureRecord& failure,
+                            std::string_view request_id) {
   const Verdict& verdict = failure.verdict;
   json body = fenced(fence);
   body["worker_id_param"] = failure.worker.str();
@@ -111,6 +112,7 @@ std::string failure_request(const ports::Fence& fence, const ports::FailureRecor
       {"expected", json::array()}};
   for (const WorkerStatus status : failure.expected)
     body["failure_param"]["expected"].push_back(to_string(status));
+  if (!request_id.empty()) body["failure_param"]["request_id"] = request_id;
   return to_body(std::move(body));
 }
 

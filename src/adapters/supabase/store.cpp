@@ -1,5 +1,7 @@
 #include "gpuwarden/supabase/store.hpp"
 
+#include <cstdint>
+#include <random>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -30,6 +32,13 @@ Call write(std::string_view function, std::string body, bool repeatable) {
   call.effect = Effect::write;
   call.repeatable = repeatable;
   return call;
+}
+
+/// A name that no other call has.
+std::string new_request_id() {
+  std::random_device device;
+  const auto half = [&] { return (std::uint64_t{device()} << 32U) | device(); };
+  return fmt::format("{:016x}{:016x}", half(), half());
 }
 
 /// The row is already as `change` wants it: the answer to our own earlier attempt was lost.
@@ -92,7 +101,8 @@ Async<CasOutcome> SupabaseStore::update_worker(ports::Fence fence, ports::Worker
 
 Async<ports::TasksFreed> SupabaseStore::fail_worker(ports::Fence fence, ports::FailureRecord failure) {
   constexpr std::string_view kFunction = "gpuwarden_fail_worker";
-  const auto answer = co_await rpc_->post(write(kFunction, failure_request(fence, failure), false));
+  const auto answer =
+      co_await rpc_->post(write(kFunction, failure_request(fence, failure, new_request_id()), true));
   if (!answer) co_return fail(answer.error());
   co_return parse_tasks_freed(answer->body, kFunction);
 }

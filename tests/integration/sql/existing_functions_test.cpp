@@ -88,6 +88,31 @@ TEST_F(ExistingFunctions, AHeartbeatWithLogsStoresThemAndKeepsTheLastWordsOfACra
             true);
 }
 
+TEST_F(ExistingFunctions, AHeartbeatCountsWhereTheSharedRowHasNoStatusOrIsGone) {
+  const auto pod = worker("aaaaaaaa");
+  const auto beat = [&] {
+    return project().ask("func_update_worker_heartbeat", {{"worker_id_param", pod.id}});
+  };
+  project().exec("update public.workers set status = null");
+  EXPECT_EQ(beat(), true);
+  EXPECT_FALSE(
+      project().rows("select last_heartbeat from public.workers").at(0).at("last_heartbeat").is_null());
+  project().exec("delete from public.workers");
+  project().exec("update public.gpuwarden_workers set heartbeat_at = null");
+  EXPECT_TRUE(live(pod.id).at("heartbeat_age_s").is_null());
+  EXPECT_EQ(beat(), false);
+  EXPECT_LT(live(pod.id).at("heartbeat_age_s"), 5.0) << "our own row remembers it too";
+}
+
+TEST_F(ExistingFunctions, AWorkerThatTheirOwnFunctionCallsCrashedHasCrashed) {
+  const auto pod = worker("aaaaaaaa");
+  project().exec("update public.workers set status = 'crashed'");
+  EXPECT_EQ(live(pod.id).at("crash"), (Json{{"tail", Json::array()}}));
+  EXPECT_EQ(live(pod.id).at("status"), "active");
+  pod.report({{"kind", "crash"}, {"exit_code", 3}, {"tail", {"why"}}});
+  EXPECT_EQ(live(pod.id).at("crash").at("exit_code"), 3) << "what we know ourselves says more";
+}
+
 TEST_F(ExistingFunctions, LogsComeInBatches) {
   const auto answer = project().ask("func_insert_logs_batch", {{"logs",
                                                                 {{{"source_type", "orchestrator"},

@@ -27,10 +27,14 @@ class Schema : public ::testing::TestWithParam<Variant> {
   Json rows(const std::string& sql) { return Server::get().rows(kDatabase, sql); }
 };
 
+std::string schema_of(const Variant& variant) {
+  return existing_schema(variant.status, variant.dependant_on, variant.heartbeat) + variant.extra;
+}
+
 TEST_P(Schema, TakesTheMigrationsTwiceKeepsItsRowsAndWorks) {
   auto& server = Server::get();
   const auto& variant = GetParam();
-  auto schema = existing_schema(variant.status, variant.dependant_on, variant.heartbeat) + variant.extra;
+  auto schema = schema_of(variant);
   schema +=
       "insert into public.tasks (task_type, status, attempts) select 'old', 'Complete', 1 from "
       "generate_series(1, 50);"
@@ -101,6 +105,106 @@ TEST_P(Schema, TakesTheMigrationsTwiceKeepsItsRowsAndWorks) {
             (Json{{"a", 1}}));
 }
 
+/// Programs in the field write `active` into the shared row with every heartbeat.
+TEST_P(Schema, AStatusThatSomebodyWritesOverOursStopsNoWorkersLife) {
+  auto& server = Server::get();
+  server.migrated(kDatabase, schema_of(GetParam()));
+  const auto overwrite = [&](const std::string& id, const std::string& word) {
+    server.query(kDatabase, fmt::format("update public.workers set status = '{}' where id = '{}'", word, id));
+  };
+  const auto seen = [&](const std::string& id) {
+    for (const auto& worker : call("public.gpuwarden_snapshot('o', 'd', 30, '{}')").at("workers"))
+      if (worker.at("id") == id) return worker;
+    return Json();
+  };
+  const auto update = [&](const std::string& id, const std::string& from, const Json& change) {
+    return call(fmt::format("public.gpuwarden_update_worker('{}', 'o', 1, '{{{}}}', '{}')", id, from,
+                            change.dump()))
+        .at("done")
+        .get<bool>();
+  };
+  call("public.gpuwarden_snapshot('o', 'd', 30, '{}')");
+  for (const auto* id : {"orderly", "failing", "by_hand", "asked"})
+    ASSERT_TRUE(call(fmt::format("public.gpuwarden_register_worker('{}', 'o', 1, '{{}}')", id)).at("done"));
+  for (const auto* id : {"orderly", "failing", "by_hand", "asked"}) {
+    overwrite(id, "active");
+    EXPECT_EQ(seen(id).at("status"), "spawning") << id;
+    ASSERT_TRUE(update(id, "spawning", {{"status", "active"}, {"success", true}, {"pod_id", "p"}})) << id;
+    EXPECT_EQ(seen(id).at("proven"), true);
+  }
+  overwrite("orderly", "active");
+  ASSERT_TRUE(update("orderly", "active", {{"status", "terminating"}, {"phase", "draining"}}));
+  overwrite("orderly", "active");
+  EXPECT_EQ(seen("orderly").at("status"), "terminating") << "the drain goes on";
+  ASSERT_TRUE(update("orderly", "terminating", {{"phase", "deleting"}}));
+  overwrite("orderly", "active");
+  EXPECT_EQ(seen("orderly").at("phase"), "deleting");
+  ASSERT_TRUE(update("orderly", "terminating", {{"status", "terminated"}, {"end_reason", "idle"}}));
+
+  ASSERT_TRUE(
+      call("public.gpuwarden_fail_worker('failing', 'o', 1, '{\"cause\": \"gpu_error\"}')").at("done"));
+  overwrite("failing", "active");
+  EXPECT_EQ(seen("failing").at("status"), "error");
+  ASSERT_TRUE(update("failing", "error", {{"phase", "deleting"}}));
+  overwrite("failing", "active");
+  ASSERT_TRUE(update("failing", "error", {{"status", "terminated"}, {"end_reason", "failed"}}));
+
+  overwrite("by_hand", "terminated");
+  EXPECT_EQ(seen("by_hand").at("status"), "terminating") << "its pod still has to go";
+  ASSERT_TRUE(update("by_hand", "terminating", {{"status", "terminated"}, {"end_reason", "by hand"}}));
+  overwrite("asked", "error");
+  EXPECT_EQ(seen("asked").at("status"), "error");
+  ASSERT_TRUE(update("asked", "error", {{"status", "terminated"}, {"end_reason", "by hand"}}));
+  for (const auto* id : {"orderly", "failing", "by_hand", "asked"}) {
+    overwrite(id, "active");
+    EXPECT_TRUE(seen(id).is_null()) << id;
+  }
+  EXPECT_EQ(call("public.gpuwarden_snapshot('o', 'd', 30, '{}')").at("tombstones").size(), 4U);
+  EXPECT_EQ(rows("select 1 from public.gpuwarden_workers where ended_at is null"), Json::array());
+}
+
+TEST_P(Schema, TheFunctionsOfExistingWorkersWorkOnIt) {
+  auto& server = Server::get();
+  server.migrated(kDatabase, schema_of(GetParam()));
+  server.query(
+      kDatabase,
+      "insert into public.workers (id, instance_type, status, metadata) values ('old', 'x', 'active', "
+      "'{\"a\": 1}'); insert into public.tasks (task_type) values ('one'), ('two')");
+  const std::string word(9000, 'w');
+  for (const bool completes : {true, false}) {
+    const auto claimed = rows("select * from public.func_claim_available_task('old')");
+    ASSERT_EQ(claimed.size(), 1U);
+    const auto id = claimed.at(0).at("id").get<std::string>();
+    EXPECT_EQ(call(completes ? fmt::format("public.func_mark_task_complete('{}', '{{\"url\": 1}}')", id)
+                             : fmt::format("public.func_mark_task_failed('{}', '{}')", id, word)),
+              true);
+    EXPECT_EQ(
+        rows(fmt::format("select status::text from public.tasks where id = '{}'", id)).at(0).at("status"),
+        completes ? "Complete" : "Failed");
+  }
+  EXPECT_EQ(
+      call("public.func_worker_heartbeat_with_logs('old', 100, 5, '[{\"message\": \"m\"}]')").at("inserted"),
+      1);
+  const auto metadata = rows("select metadata from public.workers").at(0).at("metadata");
+  EXPECT_EQ(metadata.at("a"), 1);
+  EXPECT_EQ(metadata.at("vram_total_mb"), 100);
+  // A task that nobody may try again is given up with a long story, whatever fits into the column.
+  call("public.gpuwarden_snapshot('o', 'd', 30, '{}')");
+  call(
+      "public.gpuwarden_register_worker('w', 'o', 1, '{\"gpu\": \"NVIDIA RTX PRO 6000 Blackwell Server "
+      "Edition\"}')");
+  server.query(kDatabase,
+               "insert into public.tasks (task_type, status, worker_id) values ('x', 'In Progress', 'w')");
+  EXPECT_EQ(
+      call(fmt::format("public.gpuwarden_fail_worker('w', 'o', 1, '{{\"cause\": \"gpu_error\", \"summary\": "
+                       "\"{}\", \"task_max_attempts\": 1}}')",
+                       word))
+          .at("failed")
+          .size(),
+      1U);
+  EXPECT_EQ(call("public.gpuwarden_list_tasks('Failed', 10)").size(), 2U);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Variants, Schema,
     ::testing::Values(
@@ -116,6 +220,31 @@ INSTANTIATE_TEST_SUITE_P(
                 "create type public.worker_status as enum ('spawning', 'active', 'terminating', 'error', "
                 "'terminated', 'inactive'); alter table public.workers "
                 "alter column status type public.worker_status using status::public.worker_status;"},
+        Variant{"attempts_bigint", "text", "uuid", "",
+                "alter table public.tasks alter column attempts type bigint, alter column task_type type "
+                "varchar(40);"},
+        Variant{"attempts_smallint", "task_status", "uuid[]", "",
+                "alter table public.tasks alter column attempts type smallint;"},
+        Variant{
+            "plain_timestamps", "text", "uuid", "",
+            "alter table public.tasks alter column created_at type timestamp, alter column updated_at type "
+            "timestamp, alter column generation_started_at type timestamp, alter column "
+            "generation_processed_at type timestamp; alter table public.workers alter column created_at type "
+            "timestamp, alter column last_heartbeat type timestamp;"},
+        Variant{"json_not_jsonb", "text", "uuid", "",
+                "alter table public.workers alter column metadata type json; alter table public.tasks alter "
+                "column params type json, alter column result_data type json;"},
+        Variant{
+            "short_texts", "text", "uuid", "",
+            "alter table public.tasks alter column error_message type varchar(40), alter column worker_id "
+            "type varchar(60), alter column status type varchar(20), alter column result_data type text; "
+            "alter table public.workers alter column instance_type type varchar(12), alter column id type "
+            "varchar(60), alter column status type varchar(20);"},
+        Variant{"checked_words", "text", "uuid", "",
+                "alter table public.workers add constraint words check (status in ('spawning', 'active', "
+                "'terminating', 'error', 'terminated')); create type public.kind as enum ('old', 'theirs', "
+                "'first', 'second', 'one', 'two', 'x'); alter table public.tasks alter column task_type type "
+                "public.kind using task_type::public.kind;"},
         Variant{"logs_there", "text", "uuid", "",
                 "create table public.system_logs (id uuid primary key default gen_random_uuid(), timestamp "
                 "timestamptz not null default now(), source_type text "
@@ -128,88 +257,6 @@ INSTANTIATE_TEST_SUITE_P(
                 "public.workers drop column metadata; alter table "
                 "public.workers add column metadata jsonb;"}),
     [](const auto& param) { return std::string(param.param.name); });
-
-class Depends : public ::testing::Test {
- protected:
-  static constexpr const char* kDatabase = "depends";
-};
-
-TEST_F(Depends, TextNamesOneOrManyOrNothing) {
-  auto& server = Server::get();
-  server.migrated(kDatabase, existing_schema("text", "text", ""));
-  const auto ready = [&](const std::string& value) {
-    server.query(kDatabase,
-                 "truncate public.tasks; insert into public.tasks (id, task_type, status) values "
-                 "('00000000-0000-0000-0000-0000000000aa', 'x', 'Complete'), "
-                 "('00000000-0000-0000-0000-0000000000bb', 'x', 'Failed'); insert into public.tasks "
-                 "(task_type, dependant_on) values ('waiting', " +
-                     value + ")");
-    return server.query(kDatabase, "select public.gpuwarden_queue_depth() ->> 'queued'") == "1";
-  };
-  EXPECT_TRUE(ready("null"));
-  EXPECT_TRUE(ready("''"));
-  EXPECT_TRUE(ready("'[]'"));
-  EXPECT_TRUE(ready("'{}'"));
-  EXPECT_TRUE(ready("'00000000-0000-0000-0000-0000000000aa'"));
-  EXPECT_TRUE(ready("'00000000-0000-0000-0000-0000000000AA'"));
-  EXPECT_TRUE(ready("'[\"00000000-0000-0000-0000-0000000000aa\"]'"));
-  EXPECT_FALSE(ready("'00000000-0000-0000-0000-0000000000bb'"));
-  EXPECT_FALSE(ready("'00000000-0000-0000-0000-0000000000aa,00000000-0000-0000-0000-0000000000bb'"));
-  EXPECT_FALSE(ready("'00000000-0000-0000-0000-0000000000cc'")) << "names a task that is not there";
-  EXPECT_FALSE(ready("'something else'"));
-}
-
-TEST_F(Depends, AUsersOwnQueueFunctionSurvivesMigrationsAndIsUsed) {
-  auto& server = Server::get();
-  server.migrated(kDatabase, existing_schema("text", "uuid", ""));
-  server.query(kDatabase,
-               "create or replace function public.gpuwarden_queue_depth() returns jsonb language sql as "
-               "$$ select '{\"queued\": 7, \"running\": 2}'::jsonb $$; comment on function "
-               "public.gpuwarden_queue_depth() is 'ours now'",
-               "postgres");
-  server.migrate(kDatabase);
-  EXPECT_EQ(server.query(kDatabase, "select public.gpuwarden_snapshot('o') -> 'queue' ->> 'queued'"), "7");
-  server.query(kDatabase, "drop function public.gpuwarden_queue_depth()");
-  EXPECT_EQ(server.query(kDatabase, "select public.gpuwarden_health() ->> 'missing'"),
-            "[\"gpuwarden_queue_depth\"]");
-  server.migrate(kDatabase);
-  EXPECT_EQ(server.query(kDatabase, "select public.gpuwarden_snapshot('o') -> 'queue' ->> 'queued'"), "0");
-}
-
-TEST_F(Depends, AUsersOwnWorkerFunctionsStayInAnySignature) {
-  auto& server = Server::get();
-  const std::string theirs =
-      "create function public.func_claim_available_task(worker_id_param text, include_active boolean) "
-      "returns text language sql as $$ select 'theirs' $$;"
-      "create function public.func_mark_task_failed(a int) returns text language sql as $$ select 'theirs' "
-      "$$;";
-  server.migrated(kDatabase, existing_schema("text", "uuid", "") + theirs);
-  server.migrate(kDatabase);
-  const auto functions =
-      server.rows(kDatabase,
-                  "select proname, pg_get_function_identity_arguments(oid) as arguments from pg_proc where "
-                  "pronamespace = 'public'::regnamespace and proname like 'func\\_%' order by 1");
-  ASSERT_EQ(functions.size(), 6U) << functions;
-  EXPECT_EQ(functions.at(0).at("arguments"), "worker_id_param text, include_active boolean");
-  EXPECT_EQ(functions.at(4).at("proname"), "func_update_worker_heartbeat") << functions;
-  EXPECT_EQ(server.query(kDatabase, "select public.func_claim_available_task('x', true)"), "theirs");
-}
-
-TEST_F(Depends, APlainPostgresWithoutSupabasesRolesIsFine) {
-  // Roles belong to the cluster, so they are renamed out of sight for one transaction.
-  auto& server = Server::get();
-  server.migrated(kDatabase, "select 1;");
-  server.query(kDatabase,
-               "alter role anon rename to anon_hidden; alter role authenticated rename to "
-               "authenticated_hidden; alter role service_role rename to service_hidden");
-  const auto restore = [&] {
-    server.query(kDatabase,
-                 "alter role anon_hidden rename to anon; alter role authenticated_hidden rename to "
-                 "authenticated; alter role service_hidden rename to service_role");
-  };
-  EXPECT_NO_THROW(server.migrate(kDatabase));
-  restore();
-}
 
 }  // namespace
 }  // namespace gpuwarden::test

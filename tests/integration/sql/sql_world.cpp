@@ -73,6 +73,39 @@ Json Server::rows(const std::string& database, const std::string& sql) {
   return Json::parse(query(database, "select coalesce(json_agg(q), '[]') from (" + sql + ") q"));
 }
 
+OpenTransaction::OpenTransaction(std::string database, const std::string& sql)
+    : database_(std::move(database)) {
+  static int count = 0;
+  name_ = fmt::format("open-{}", ++count);
+  auto& server = Server::get();
+  session_ = asio::co_spawn(
+      server.io,
+      server.postgres->query(
+          database_, fmt::format("set application_name = '{}'; begin; {}; select pg_sleep(60)", name_, sql)),
+      asio::use_future);
+  const auto sleeping = fmt::format(
+      "select pid from pg_stat_activity where application_name = '{}' and wait_event = 'PgSleep'", name_);
+  while (server.rows(database_, sleeping).empty()) {
+    if (session_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) continue;
+    const auto ended = session_.get();
+    throw std::runtime_error(ended ? *ended : ended.error().message);
+  }
+}
+
+OpenTransaction::~OpenTransaction() {
+  auto& server = Server::get();
+  // Should this fail, the session still ends with its sleep.
+  (void)server.run(server.postgres->query(
+      database_,
+      fmt::format(
+          "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = '{}'",
+          name_)));
+  while (session_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    server.io.restart();
+    server.io.run_one();
+  }
+}
+
 Project::Project(std::string database_in)
     : database(std::move(database_in)), client(Server::get().io.get_executor(), {"gpuwarden-test", 64}) {
   auto& server = Server::get();

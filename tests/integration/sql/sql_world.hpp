@@ -1,5 +1,6 @@
 #pragma once
 
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -53,6 +54,19 @@ class Server {
 
  public:
   ~Server();
+};
+
+/// Another session with an open transaction that has run a statement; rolled back at the end of this object.
+class OpenTransaction {
+ public:
+  OpenTransaction(std::string database, const std::string& sql);
+  ~OpenTransaction();
+  OpenTransaction(const OpenTransaction&) = delete;
+  OpenTransaction& operator=(const OpenTransaction&) = delete;
+
+ private:
+  std::string database_, name_;
+  std::future<Result<std::string>> session_;
 };
 
 struct Answer {

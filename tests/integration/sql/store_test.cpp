@@ -1,6 +1,8 @@
 // The daemon's own adapter against the real database: what one side writes, the other reads.
 #include "gpuwarden/supabase/store.hpp"
 
+#include "gpuwarden/supabase/codec.hpp"
+
 #include "integration/sql/sql_world.hpp"
 
 namespace gpuwarden::test {
@@ -143,7 +145,7 @@ TEST_F(Adapter, BreakerMemoryRescueResignAndHealth) {
   EXPECT_EQ(look().rescuable, 1);
   EXPECT_EQ(must(store->rescue_tasks(fence, {})).requeued.size(), 1U);
   const auto health = must(store->health());
-  EXPECT_EQ(health.schema_version, 1);
+  EXPECT_EQ(health.schema_version, supabase::kSchemaVersion);
   EXPECT_TRUE(health.missing.empty());
   EXPECT_TRUE(health.writable);
   EXPECT_EQ(must(store->resign(fence, "daemon")), ports::CasOutcome::done);

@@ -91,23 +91,9 @@ TEST_F(Tasks, AClaimPassesOverATaskThatSomebodyElseHasLocked) {
   const auto pod = worker("aaaaaaaa");
   const auto first = add_task("task_type, created_at", "'a', now() - interval '1 hour'");
   const auto second = add_task("task_type", "'b'");
-  auto& server = Server::get();
-  const std::string mark = "set application_name = 'locker'; begin; ";
-  auto locker = boost::asio::co_spawn(
-      server.io,
-      server.postgres->query(project().database, mark + "select 1 from public.tasks where id = '" + first +
-                                                     "' for update; select pg_sleep(60)"),
-      boost::asio::use_future);
-  const std::string sleeping =
-      "select pid from pg_stat_activity where application_name = 'locker' and wait_event = 'PgSleep'";
-  while (project().rows(sleeping).empty()) {
-  }
+  const OpenTransaction other(project().database,
+                              "select 1 from public.tasks where id = '" + first + "' for update");
   EXPECT_EQ(pod.claim().at("id"), second);
-  project().exec("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'locker'");
-  while (locker.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
-    server.io.restart();
-    server.io.run_one();
-  }
 }
 
 TEST_F(Tasks, OneWorkerThatClaimsInParallelGetsOneTask) {
@@ -163,6 +149,17 @@ TEST_F(Tasks, AStaleAttemptIsRefused) {
   EXPECT_FALSE(pod.fail(first, "again").at("accepted"));
   EXPECT_EQ(task(id).at("status"), "In Progress");
   EXPECT_TRUE(pod.complete(second).at("accepted"));
+}
+
+TEST_F(Tasks, ARepeatedFailureOfOneAttemptIsToldThatItIsDone) {
+  const auto pod = worker("aaaaaaaa");
+  const auto id = add_task();
+  const auto held = pod.claim();
+  EXPECT_EQ(pod.fail(held, "once"), (Json{{"accepted", true}, {"reason", "failed"}, {"status", "Queued"}}));
+  EXPECT_EQ(pod.fail(held, "once"), (Json{{"accepted", true}, {"reason", "already"}, {"status", "Queued"}}));
+  EXPECT_EQ(task(id).at("attempts"), 1);
+  EXPECT_FALSE(pod.complete(held).at("accepted"));
+  EXPECT_FALSE(worker("bbbbbbbb").fail(held, "mine too").at("accepted"));
 }
 
 TEST_F(Tasks, ATaskThatWasGivenToAnotherWorkerIsNotCompletedByTheFirst) {
@@ -249,6 +246,22 @@ TEST_F(Tasks, DrainingFailedAndEndedWorkersClaimNothingButADrainingOneFinishes) 
   EXPECT_TRUE(asked.claim().is_null());
 }
 
+TEST_F(Tasks, AWorkerThatEndsByOurRowClaimsNothingWhateverTheSharedRowSays) {
+  const auto draining = worker("aaaaaaaa");
+  const auto failed = worker("bbbbbbbb");
+  const auto spawning = worker("cccccccc", "spawning");
+  const auto id = add_task();
+  ASSERT_TRUE(update(draining.id, {"active"}, {{"status", "terminating"}}).at("done"));
+  ASSERT_TRUE(fail_worker(failed.id, "worker_crashed").at("done"));
+  project().exec("update public.workers set status = 'active'");
+  for (const auto& pod : {draining, failed}) {
+    EXPECT_TRUE(pod.claim().is_null()) << pod.id;
+    EXPECT_EQ(project().ask("func_claim_available_task", {{"worker_id_param", pod.id}}), Json::array())
+        << pod.id;
+  }
+  EXPECT_EQ(spawning.claim().at("id"), id) << "its first heartbeat may come before the daemon has seen it";
+}
+
 TEST_F(Tasks, OneThatDependsOnOthersIsClaimedWhenAllAreComplete) {
   const auto pod = worker("aaaaaaaa");
   const auto first = add_task("task_type, status", "'a', 'Complete'");
@@ -311,6 +324,28 @@ TEST_F(Tasks, StrayTasksAreRescuedAtTheirThresholdsAndNotBefore) {
     EXPECT_EQ(task(id).at("attempts"), stray.rescued ? 1 : 0) << stray.name;
     if (stray.rescued) EXPECT_TRUE(task(id).at("worker_id").is_null()) << stray.name;
   }
+}
+
+TEST_F(Tasks, ThoseOfAForeignWorkerAreRescuedWhenItAndTheyHaveBeenSilentForLong) {
+  const auto rescued = [&](int heartbeat_age, int task_age, const std::string& type) {
+    project().exec("truncate public.tasks, public.workers");
+    project().exec(
+        "insert into public.workers (id, instance_type, status, last_heartbeat) values ('theirs', 'x', "
+        "'active', now() - make_interval(secs => " +
+        std::to_string(heartbeat_age) + "))");
+    const auto id = add_task("task_type, status, worker_id", "'" + type + "', 'In Progress', 'theirs'");
+    age_task(id, task_age);
+    return rescue().at("requeued") == Json::array({id});
+  };
+  constexpr int kDays = 3 * 86400;
+  EXPECT_TRUE(rescued(kDays, kDays, "x"));
+  EXPECT_TRUE(rescued(1805, 1805, "x"));
+  EXPECT_FALSE(rescued(1790, kDays, "x")) << "it may still work on it";
+  EXPECT_FALSE(rescued(kDays, 1790, "x")) << "somebody touched the task";
+  EXPECT_FALSE(rescued(kDays, kDays, "my_orchestrator_x"));
+  EXPECT_FALSE(rescued(0, kDays, "x"));
+  project().exec("update public.workers set last_heartbeat = null");
+  EXPECT_EQ(rescue().at("requeued"), Json::array()) << "it never sent heartbeats: silence says nothing";
 }
 
 TEST_F(Tasks, ATaskOfALiveWorkerIsNeverRescuedByAgeAndThatOfAnEndedOneAtOnce) {

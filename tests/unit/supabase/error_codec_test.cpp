@@ -36,6 +36,7 @@ TEST(SupabaseErrors, EveryCodeHasItsClassForReadsAndForWrites) {
       {"PGRST000", 503, unavailable, unavailable},
       {"PGRST001", 503, unavailable, ambiguous},  // the connection may break in the middle of a statement
       {"PGRST002", 503, unavailable, unavailable},
+      {"55P03", 500, unavailable, unavailable},     // lock_timeout: rolled back
       {"PGRST003", 504, unavailable, unavailable},  // never got a connection: nothing ran
       {"PGRST100", 400, invalid_input, invalid_input},
       {"PGRST202", 404, invalid_input, invalid_input},

@@ -29,7 +29,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr const char* kSnapshot = R"({
-  "schema_version":1,"db_now":"2026-11-24T01:48:40Z","writable":true,
+  "schema_version":2,"db_now":"2026-11-24T01:48:40Z","writable":true,
   "leader":{"leading":true,"epoch":1,"holder":"me","expires_in_s":30},
   "queue":{"queued":5,"running":2,"blocked":1,"by_type":{}},"workers":[],"running_tasks":[],"outcomes":[],
   "breaker":null,"breaker_override":null,"switches":{"paused":false},"tombstones":[],"rescuable":0,
@@ -133,16 +133,38 @@ TEST_F(Store, ACancelledStatementIsRepeatedOnce) {
   EXPECT_EQ(service.requests.size(), 2U);
 }
 
-TEST_F(Store, AnAmbiguousFailureMarkIsNotRepeated) {
+TEST_F(Store, AnAmbiguousRescueIsNotRepeated) {
   for (const bool drop : {false, true}) {
     auto& service =
         serve([drop](const ServerRequest&, int) { return drop ? no_answer() : html_answer(502); });
     auto store = this->store();
-    const auto freed = run(io_, store.fail_worker(fence_, {}));
+    const auto freed = run(io_, store.rescue_tasks(fence_, {}));
     ASSERT_FALSE(freed);
     EXPECT_EQ(freed.error().kind, ErrorKind::ambiguous) << freed.error().message;
     EXPECT_EQ(service.requests.size(), 1U);
   }
+}
+
+TEST_F(Store, AFailureMarkIsRepeatedUnderItsOwnNameSoThatTheDatabaseKnowsIt) {
+  auto& service = serve([](const ServerRequest&, int number) {
+    return number == 1 ? no_answer()
+                       : json_answer(200, R"({"done":true,"reason":"already","requeued":[],"failed":[]})");
+  });
+  auto store = this->store();
+  const auto name_of = [&](std::size_t request) {
+    return nlohmann::json::parse(service.requests.at(request).body)
+        .at("failure_param")
+        .at("request_id")
+        .get<std::string>();
+  };
+  const auto freed = run(io_, store.fail_worker(fence_, {}));
+  ASSERT_TRUE(freed) << freed.error().message;
+  EXPECT_TRUE(freed->done);
+  ASSERT_EQ(service.requests.size(), 2U);
+  EXPECT_EQ(service.requests[0].body, service.requests[1].body);
+  EXPECT_EQ(name_of(0).size(), 32U);
+  ASSERT_TRUE(run(io_, store.fail_worker(fence_, {})));
+  EXPECT_NE(name_of(2), name_of(0)) << "another call is another failure";
 }
 
 TEST_F(Store, AWriteThatCertainlyDidNotRunIsRepeated) {
