@@ -17,10 +17,13 @@ int migrate(const Invocation& line, Output& output) {
                   "Next: gpuwarden migrate --print | psql \"$DATABASE_URL\"\n";
     return kUsage;
   }
+  // All or nothing: a run that breaks off must not leave functions that everybody may call.
+  output.out << "begin;\n";
   for (const EmbeddedFile& file : kMigrations) {
     output.out << fmt::format("-- {}\n{}", file.name, file.text);
     if (!file.text.ends_with('\n')) output.out << '\n';
   }
+  output.out << "commit;\n";
   return kDone;
 }
 

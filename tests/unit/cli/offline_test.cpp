@@ -108,8 +108,8 @@ TEST(MigrateCommand, PrintsSqlOnlyWhenAsked) {
   EXPECT_NE(bare.err.find("gpuwarden migrate --print | psql"), std::string::npos);
   const Spoken printed = Terminal().type({"migrate", "--print"});
   EXPECT_EQ(printed.code, kDone);
-  EXPECT_TRUE(printed.out.starts_with("-- ")) << printed.out.substr(0, 100);
-  EXPECT_TRUE(printed.out.ends_with('\n'));
+  EXPECT_TRUE(printed.out.starts_with("begin;\n-- ")) << printed.out.substr(0, 100);
+  EXPECT_TRUE(printed.out.ends_with("\ncommit;\n")) << "all or nothing";
 }
 
 TEST(MigrateCommand, PrintsEveryFileOfTheRepositoryUnchangedAndInOrder) {
