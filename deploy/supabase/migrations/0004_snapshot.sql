@@ -58,8 +58,8 @@ language sql stable set search_path = public, pg_temp as $$
     'volume_name', g.volume_name, 'cloud', g.cloud, 'image', g.image, 'script_hash', g.script_hash,
     'cost_per_hr', g.cost_per_hr, 'generation', g.generation, 'canary', g.canary,
     'proven', coalesce(g.activated_at is not null, false),
-    'age_s', extract(epoch from at_param - g.registered_at),
-    'phase_age_s', extract(epoch from at_param - g.phase_since),
+    'age_s', greatest(extract(epoch from at_param - g.registered_at), 0),
+    'phase_age_s', greatest(extract(epoch from at_param - g.phase_since), 0),
     'heartbeat_age_s', case when h.at is not null then greatest(extract(epoch from at_param - h.at), 0) end,
     'idle_s', case when s.status = 'active' and t.ids is null then
       greatest(extract(epoch from at_param - greatest(g.activated_at, g.last_task_at, g.registered_at, d.ended_at)), 0) end,
@@ -118,6 +118,21 @@ begin
 end
 $$;
 
+-- An end that somebody asks for in the shared row becomes a drain of ours that begins now: its time to finish a task counts
+-- from here, not from the beginning of the phase before. A row that is just being written is left to the next snapshot.
+create or replace function public.gpuwarden_adopt_requests(owner_param text) returns void
+language sql volatile set search_path = public, pg_temp as $$
+  update public.gpuwarden_workers g
+  set status = 'terminating', phase = 'draining', phase_since = now(), step = null,
+      drain_reason = coalesce(g.drain_reason, 'workers.status was set to ' || asked.word)
+  from (select x.worker_id, w.status::text as word
+        from public.gpuwarden_workers x join public.workers w on w.id = x.worker_id
+        where x.owner = owner_param and x.ended_at is null and x.status in ('spawning', 'active')
+          and w.status::text in ('terminating', 'terminated')
+        for update of x skip locked) asked
+  where g.worker_id = asked.worker_id
+$$;
+
 create or replace function public.gpuwarden_snapshot(
   owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
 returns jsonb
@@ -137,6 +152,7 @@ begin
     writable := leader is not null;
     if writable and leader.holder = holder_param then
       perform public.gpuwarden_keep_settings(owner_param, options);
+      perform public.gpuwarden_adopt_requests(owner_param);
     end if;
   end if;
   if leader is null then
@@ -175,7 +191,7 @@ begin
       'paused', coalesce((switches ->> 'paused')::boolean, false), 'paused_by', switches ->> 'paused_by',
       'pause_reason', switches ->> 'pause_reason'),
     'tombstones', (select coalesce(jsonb_agg(jsonb_build_object('worker_id', e.worker_id, 'pod_id', e.pod_id,
-                     'age_s', extract(epoch from at - e.ended_at)) order by e.ended_at desc), '[]'::jsonb)
+                     'age_s', greatest(extract(epoch from at - e.ended_at), 0)) order by e.ended_at desc), '[]'::jsonb)
                    from (select worker_id, pod_id, ended_at from public.gpuwarden_workers
                          where owner = owner_param and ended_at > at - interval '24 hours'
                          order by ended_at desc limit 200) e),

@@ -8,7 +8,7 @@ declare
   has_user boolean := exists (select 1 from pg_roles where rolname = 'authenticated');
   for_pods constant text[] := array['gpuwarden_worker_report', 'gpuwarden_claim_task', 'gpuwarden_complete_task', 'gpuwarden_fail_task'];
   -- Every function of ours by name: one that a user calls gpuwarden_something is none of our business.
-  ours constant text[] := public.gpuwarden_required_functions() || array['gpuwarden_authenticate', 'gpuwarden_close',
+  ours constant text[] := public.gpuwarden_required_functions() || array['gpuwarden_adopt_requests', 'gpuwarden_authenticate', 'gpuwarden_close',
     'gpuwarden_ensure_column', 'gpuwarden_ensure_index', 'gpuwarden_figure', 'gpuwarden_fit', 'gpuwarden_heartbeat',
     'gpuwarden_keep_settings', 'gpuwarden_lead', 'gpuwarden_leads', 'gpuwarden_lock_shared', 'gpuwarden_mark',
     'gpuwarden_matches', 'gpuwarden_may_define', 'gpuwarden_misfits', 'gpuwarden_next_task', 'gpuwarden_note_heartbeat',

@@ -39,6 +39,26 @@ TEST_F(Failures, WhatAMarkExpectsIsTheStatusThatTheSnapshotShows) {
   EXPECT_TRUE(fail_worker(pod.id, "drain_overrun", {{"expected", {"terminating"}}}).at("done"));
 }
 
+TEST_F(Failures, AnEndThatSomebodyAsksForInTheSharedRowIsADrainThatBeginsThen) {
+  for (const auto* word : {"terminating", "terminated"}) {
+    const auto pod = worker(word == std::string("terminated") ? "aaaaaaaa" : "bbbbbbbb");
+    add_task();
+    const auto held = pod.claim();
+    project().exec(
+        "update public.gpuwarden_workers set phase = 'idle', phase_since = now() - interval '2 hours'; "
+        "update "
+        "public.workers set status = '" +
+        std::string(word) + "' where id = '" + pod.id + "'");
+    const auto seen = live(pod.id);
+    EXPECT_EQ(seen.at("status"), "terminating") << word;
+    EXPECT_EQ(seen.at("phase"), "draining");
+    EXPECT_LT(seen.at("phase_age_s"), 30.0) << "it has time to finish its task";
+    EXPECT_EQ(seen.at("drain_reason"), "workers.status was set to " + std::string(word));
+    EXPECT_EQ(pod.report({{"kind", "ping"}}).body.at("directive"), "drain");
+    EXPECT_TRUE(pod.complete(held).at("accepted"));
+  }
+}
+
 TEST_F(Failures, AMarkThatIsNoOutcomeOfTheStartLeavesTheSuccess) {
   const auto pod = worker("aaaaaaaa", "spawning");
   update(pod.id, {"spawning"}, {{"status", "active"}, {"success", true}});
