@@ -53,7 +53,7 @@ asio::awaitable<Result<Response>> Client::fetch(Request request) {
     co_return fail(ErrorKind::invalid_input,
                    "a line break or an illegal character in method, URL or headers for " + url->host);
   }
-  Transfer transfer(impl_->multi, std::move(request), std::move(*url), impl_->options.user_agent);
+  Transfer transfer(impl_->multi, std::move(request), std::move(*url), impl_->options);
   co_return co_await transfer.run();
 }
 

@@ -9,7 +9,7 @@ namespace gpuwarden::http {
 namespace {
 
 ErrorKind kind_of(const Transfer& transfer, CURLcode code) {
-  if (transfer.too_long()) return ErrorKind::malformed;
+  if (transfer.too_long() || transfer.head_too_long()) return ErrorKind::malformed;
   if (!transfer.begun()) {
     const bool unusable = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
                           code == CURLE_BAD_FUNCTION_ARGUMENT;
@@ -22,6 +22,7 @@ std::string text_of(const Transfer& transfer, CURLcode code) {
   if (transfer.too_long()) {
     return fmt::format("the answer is longer than {} bytes", transfer.request().max_body);
   }
+  if (transfer.head_too_long()) return "the headers of the answer have no end";
   if (transfer.not_resent()) return "the connection ended before an answer came";
   if (code == CURLE_OPERATION_TIMEDOUT) {
     return transfer.begun()

@@ -22,9 +22,24 @@ namespace asio = boost::asio;
 constexpr std::size_t kMostHeaderBytes = 256U << 10U;
 constexpr long kMostIdleSeconds = 30;        // servers close idle connections; an older one is likelier dead
 constexpr unsigned kUnackedLimitMs = 20000;  // a peer that acknowledges nothing for so long is gone
+constexpr Duration kSilence = std::chrono::seconds(2);  // of a connection that may then count as dead
+constexpr Duration kCurlsTurn = std::chrono::milliseconds(250);  // so much later than curl we end an exchange
 
 long milliseconds(Duration duration) {
   return static_cast<long>(std::clamp<Duration::rep>(duration.count(), 1, std::numeric_limits<int>::max()));
+}
+
+/// True: since the request was sent nothing at all has come on the connection, and that was long ago.
+bool is_dead(CURL* easy, curl_socket_t socket) {
+  curl_off_t sent_at = 0;
+  curl_off_t ended_at = 0;
+  curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sent_at);
+  curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &ended_at);
+  const auto waited = std::chrono::duration_cast<Duration>(std::chrono::microseconds(ended_at - sent_at));
+  tcp_info info{};
+  socklen_t length = sizeof info;
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  return waited >= kSilence && Duration(info.tcpi_last_data_recv) >= waited;
 }
 
 /// A repeat of these is harmless, so curl may send them again on a fresh connection.
@@ -41,13 +56,13 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-Transfer::Transfer(std::shared_ptr<Multi> multi, Request request, UrlParts url, const std::string& user_agent)
+Transfer::Transfer(std::shared_ptr<Multi> multi, Request request, UrlParts url, const ClientOptions& options)
     : multi_(std::move(multi)),
       request_(std::move(request)),
       url_(std::move(url)),
       wake_(multi_->executor(), asio::steady_timer::time_point::max()),
       easy_(multi_->take_handle()) {
-  configure(user_agent);
+  configure(options);
 }
 
 Transfer::~Transfer() {
@@ -56,7 +71,7 @@ Transfer::~Transfer() {
   curl_slist_free_all(headers_);
 }
 
-void Transfer::configure(const std::string& user_agent) {
+void Transfer::configure(const ClientOptions& options) {
   curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, message_);
   curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
@@ -65,6 +80,8 @@ void Transfer::configure(const std::string& user_agent) {
   curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, milliseconds(request_.timeout));
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request_.connect_timeout));
+  // What a proxy says while it connects us is no answer.
+  curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   // Leaving must not wait for a resolver thread.
   curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &Transfer::on_body);
@@ -75,7 +92,11 @@ void Transfer::configure(const std::string& user_agent) {
   curl_easy_setopt(easy_, CURLOPT_PREREQDATA, this);
   configure_route();
   configure_method();
-  configure_headers(user_agent);
+  configure_headers(options.user_agent);
+  if (!options.ca_file.empty()) {
+    curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_file.c_str());
+    curl_easy_setopt(easy_, CURLOPT_CAPATH, nullptr);
+  }
 }
 
 void Transfer::configure_route() {
@@ -138,27 +159,59 @@ bool Transfer::has_header(std::string_view name) const {
 
 asio::awaitable<Result<Response>> Transfer::run() {
   const auto cancellation = co_await asio::this_coro::cancellation_state;
-  added_ = multi_->add(*this);
-  if (!added_) co_return fail(ErrorKind::cancelled, "the HTTP client is closed");
+  const auto stopped = [&] { return given_up_ || cancellation.cancelled() != asio::cancellation_type::none; };
+  if (!stopped()) {
+    added_ = multi_->add(*this);
+    if (!added_) co_return fail(ErrorKind::cancelled, "the HTTP client is closed");
+  }
+  // curl counts no time while an exchange waits for a connection, so the deadline is ours.
+  start_clock(Duration(milliseconds(request_.timeout)) + kCurlsTurn);
   for (;;) {
-    while (!ended_ && !given_up_ && pending_.empty()) {
+    while (!has_news() && !stopped() && !time_up_) {
       boost::system::error_code woken;
       co_await wake_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-      if (cancellation.cancelled() != asio::cancellation_type::none) break;
+      time_up_ = !woken;
     }
+    if (head_complete_ && !head_told_) tell_head();
     if (!pending_.empty()) {
       const std::string chunk = std::exchange(pending_, std::string());
       if (!request_.on_chunk(chunk)) co_return std::move(response_);
     }
-    if (ended_) co_return result();
-    if (given_up_ || cancellation.cancelled() != asio::cancellation_type::none) {
+    if (ended_) co_return result(*ended_);
+    if (stopped()) {
       co_return fail(ErrorKind::cancelled, request_.method + " " + url_.host + url_.path + ": cancelled");
     }
+    if (time_up_) co_return result(CURLE_OPERATION_TIMEDOUT);
   }
 }
 
-Result<Response> Transfer::result() {
-  if (*ended_ != CURLE_OK) return fail(failure_of(*this, *ended_));
+bool Transfer::has_news() const {
+  return ended_ || !pending_.empty() || (head_complete_ && !head_told_);
+}
+
+void Transfer::start_clock(Duration time) {
+  wake_.expires_after(time);
+  time_up_ = false;
+}
+
+void Transfer::tell_head() {
+  head_told_ = true;
+  if (request_.on_headers) request_.on_headers(response_);
+  if (request_.on_chunk && request_.listen > Duration{0}) start_clock(request_.listen);
+}
+
+/// curl leaves an HTTP/2 connection as it is when an exchange on it runs out of time. One that the other side
+/// has forgotten would take in request after request; once it is shut, curl opens another.
+void Transfer::leave_dead_connection() {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &socket);
+  if (socket != CURL_SOCKET_BAD && is_dead(easy_, socket)) (void)shutdown(socket, SHUT_RDWR);
+}
+
+Result<Response> Transfer::result(CURLcode code) {
+  if (code == CURLE_OPERATION_TIMEDOUT && begun() && !head_complete_) leave_dead_connection();
+  const bool left_a_stream = code == CURLE_OPERATION_TIMEDOUT && request_.on_chunk && head_complete_;
+  if (code != CURLE_OK && !left_a_stream) return fail(failure_of(*this, code));
   return std::move(response_);
 }
 
@@ -194,7 +247,7 @@ std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count,
   const std::string_view line(data, length);
   transfer.header_bytes_ += length;
   if (transfer.header_bytes_ > kMostHeaderBytes) {
-    transfer.too_long_ = true;
+    transfer.head_too_long_ = true;
     return 0;
   }
   if (line.starts_with("HTTP/")) {  // also after an interim answer
@@ -202,6 +255,11 @@ std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count,
     long status = 0;
     curl_easy_getinfo(transfer.easy_, CURLINFO_RESPONSE_CODE, &status);
     transfer.response_.status = static_cast<int>(status);
+    return length;
+  }
+  if (trim(line).empty() && transfer.response_.status >= 200) {
+    transfer.head_complete_ = true;
+    transfer.wake_.cancel();
     return length;
   }
   if (const auto colon = line.find(':'); colon != std::string_view::npos) {

@@ -20,7 +20,7 @@ class Multi;
 /// that waits for its end. Callbacks only take notes; whatever may run a caller's code happens in run().
 class Transfer {
  public:
-  Transfer(std::shared_ptr<Multi> multi, Request request, UrlParts url, const std::string& user_agent);
+  Transfer(std::shared_ptr<Multi> multi, Request request, UrlParts url, const ClientOptions& options);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -37,15 +37,21 @@ class Transfer {
   const UrlParts& url() const { return url_; }
   bool begun() const { return sends_ > 0; }        ///< a connection stood and the request was being sent
   bool not_resent() const { return not_resent_; }  ///< curl wanted to send it a second time
-  bool too_long() const { return too_long_; }
+  bool too_long() const { return too_long_; }      ///< the body is
+  bool head_too_long() const { return head_too_long_; }
   const char* curl_message() const { return message_; }
 
  private:
-  void configure(const std::string& user_agent);
+  void configure(const ClientOptions& options);
   void configure_method();
   void configure_headers(const std::string& user_agent);
   void configure_route();
-  Result<Response> result();
+  bool has_news() const;
+  void start_clock(Duration time);
+  /// Shows the headers to who wants them; the time for listening begins.
+  void tell_head();
+  void leave_dead_connection();
+  Result<Response> result(CURLcode code);
   bool has_header(std::string_view name) const;
 
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
@@ -65,7 +71,8 @@ class Transfer {
   std::optional<CURLcode> ended_;
   std::size_t header_bytes_{0};
   int sends_{0};
-  bool not_resent_{false}, too_long_{false}, given_up_{false}, added_{false};
+  bool not_resent_{false}, too_long_{false}, head_too_long_{false}, given_up_{false}, added_{false};
+  bool head_complete_{false}, head_told_{false}, time_up_{false};
 };
 
 /// The error of an exchange that ended without a complete answer, by what is certain about it.

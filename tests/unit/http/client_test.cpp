@@ -352,29 +352,6 @@ TEST(Client, GivesAStreamedBodyInChunksAndStopsWhenToldTo) {
   EXPECT_LT(sent, 1000);
 }
 
-TEST(Client, AStreamThatOutlivesItsTimeIsATimeoutAfterItsChunks) {
-  Loopback net([](ServerRequest) -> awaitable<ServerResponse> {
-    ServerResponse response;
-    response.stream = [](SendChunk send) -> awaitable<void> {
-      co_await send("data: one\n\n");
-      co_await forever();
-    };
-    co_return response;
-  });
-  std::string body;
-  Request request;
-  request.url = net.url("/logs");
-  request.timeout = 300ms;
-  request.on_chunk = [&](std::string_view chunk) {
-    body += chunk;
-    return true;
-  };
-  const auto response = net.run(net.client.fetch(std::move(request)));
-  ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().kind, ErrorKind::timeout);
-  EXPECT_EQ(body, "data: one\n\n");
-}
-
 TEST(Client, AReaderMayUseTheClientItself) {
   Loopback net;
   bool inner_done = false;
