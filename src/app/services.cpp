@@ -29,6 +29,7 @@ runpod::Settings provider_settings(const config::Config& config) {
   runpod::Settings settings;
   settings.url = config.runpod.api_url;
   settings.api_key = config.runpod.api_key;
+  settings.min_cuda = config.control.min_cuda;
   return settings;
 }
 

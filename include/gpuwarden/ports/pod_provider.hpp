@@ -19,7 +19,8 @@ using CreateOutcome = std::variant<PodCreated, CreateNoCapacity, CreateNoBalance
 struct LogQuery {
   PodId pod;
   std::string source;                        ///< "container" or "system"
-  int tail{100};                             ///< 0..5000 lines
+  int tail{100};                             ///< 0..5000 lines; not used with `since`
+  std::optional<WallTime> since{};           ///< only lines after this, by the provider's clock
   Duration listen{std::chrono::seconds(2)};  ///< how long to read the stream before taking what came
 };
 
@@ -36,6 +37,7 @@ class PodProvider {
   /// nullopt = 404.
   virtual Async<std::optional<Pod>> get(PodId pod) = 0;
   virtual boost::asio::awaitable<DeleteOutcome> remove(PodId pod) = 0;
+  /// An error when the log cannot be read; empty only when the provider has opened it and nothing came.
   virtual Async<std::vector<PodLogLine>> logs(LogQuery query) = 0;
   virtual Async<std::vector<GpuOffer>> gpu_offers(Cloud cloud) = 0;
   virtual Async<std::vector<DataCenterInfo>> data_centers() = 0;

@@ -16,6 +16,8 @@ namespace gpuwarden::runpod {
 struct Settings {
   std::string url{"https://api.runpod.io/v2"};  ///< with the version; a trailing slash does no harm
   Secret api_key;
+  std::string
+      min_cuda;  ///< "12.4": the catalogue's stock and price are those of such machines; empty = of any
   Duration read_timeout{std::chrono::seconds(15)};    ///< one exchange of a read or delete
   Duration create_timeout{std::chrono::seconds(60)};  ///< the one POST
   Duration deadline{std::chrono::seconds(30)};  ///< a read or delete with all repetitions; a list: per page
@@ -29,8 +31,9 @@ struct Settings {
 
 /// ports::PodProvider over Runpod's REST v2. Reads and deletes are repeated with jitter, a create never is.
 /// When the request budget has no room, deletes and creates wait for it (Settings::budget_wait), reads fail
-/// at once with ErrorKind::rate_limited. `logs` gives what came within LogQuery::listen, which may be
-/// nothing.
+/// at once with ErrorKind::rate_limited. `logs` gives what came within LogQuery::listen, counted from the
+/// moment at which the service opened the stream, which may be nothing; a log that does not open within 5 s
+/// is an error.
 class RunpodProvider : public ports::PodProvider {
  public:
   /// `client` and `clock` must outlive the provider, the provider all its calls.

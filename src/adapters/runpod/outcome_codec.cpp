@@ -99,6 +99,8 @@ ports::CreateOutcome create_outcome(const http::Response& response, std::optiona
 
 ports::CreateOutcome create_outcome(const Error& error) {
   if (error.kind == ErrorKind::unavailable) return CreateNotSent{error.message};
+  // The client refuses such a request before it sends anything.
+  if (error.kind == ErrorKind::invalid_input) return CreateInvalid{error.http_status, error.message};
   return CreateAmbiguous{error.http_status, error.message};
 }
 
@@ -112,7 +114,8 @@ DeleteOutcome delete_outcome(const http::Response& response) {
 }
 
 DeleteOutcome delete_outcome(const Error& error) {
-  return error.kind == ErrorKind::unavailable ? DeleteOutcome::not_sent : DeleteOutcome::ambiguous;
+  const bool surely_not = error.kind == ErrorKind::unavailable || error.kind == ErrorKind::invalid_input;
+  return surely_not ? DeleteOutcome::not_sent : DeleteOutcome::ambiguous;
 }
 
 Error error_of(const http::Response& response, std::optional<Duration> retry_after) {

@@ -1,5 +1,7 @@
 #include "gpuwarden/runpod/provider.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <set>
 #include <unordered_set>
 #include <utility>
@@ -18,6 +20,7 @@ using boost::asio::awaitable;
 using http::Priority;
 using ports::Async;
 
+constexpr Duration kLogOpens = std::chrono::seconds(5);  // until a log's headers have come
 constexpr std::size_t kMostLogBytes = 4U << 20U;
 constexpr std::size_t kMostErrorBytes = 16U << 10U;
 
@@ -47,6 +50,63 @@ Async<std::vector<T>> all_pages(Wire& wire, Priority priority, std::string path,
   }
   co_return fail(ErrorKind::malformed,
                  fmt::format("{}: more than {} pages", path, wire.settings().max_pages));
+}
+
+std::string log_path(const ports::LogQuery& query) {
+  const std::string path =
+      fmt::format("{}/logs?source={}", pod_path(query.pod), http::url_encode(query.source));
+  if (query.since) return fmt::format("{}&since={}", path, http::url_encode(format_time_ms(*query.since)));
+  return fmt::format("{}&tail={}", path, std::clamp(query.tail, 0, 5000));
+}
+
+bool is_event_stream(const http::Response& head) {
+  std::string type(head.header("Content-Type").value_or(""));
+  std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::tolower(c); });
+  return type.starts_with("text/event-stream");
+}
+
+/// What came while listening. Silence counts as an empty log only where the service has opened one.
+template <class Wire>
+Async<std::vector<PodLogLine>> read_log(Wire& wire, const ports::LogQuery& query) {
+  if (const Duration wait = wire.try_turn(Priority::read); wait > Duration{0}) {
+    Error error;
+    error.kind = ErrorKind::rate_limited;
+    error.message = fmt::format("the request budget has no room for {}", format_duration(wait));
+    error.retry_after = wait;
+    co_return fail(std::move(error));
+  }
+  http::Request get = wire.request("GET", log_path(query));
+  get.headers.emplace_back("Accept", "text/event-stream");
+  get.listen = std::max(query.listen, Duration{1});
+  get.timeout = get.listen + kLogOpens;
+  std::optional<http::Response> head;
+  LogParser parser;
+  std::string refusal;
+  std::size_t received = 0;
+  get.on_headers = [&](const http::Response& answer) { head = answer; };
+  get.on_chunk = [&](std::string_view chunk) {
+    received += chunk.size();
+    refusal.append(chunk.substr(0, kMostErrorBytes - std::min(kMostErrorBytes, refusal.size())));
+    if (is_event_stream(*head)) parser.feed(chunk);
+    return received < kMostLogBytes;
+  };
+  const auto response = co_await wire.exchange(std::move(get));
+  if (!head) co_return fail(response.error());
+  if (head->status != 200) {
+    head->body = std::move(refusal);
+    co_return fail(error_of(*head, wire.retry_after(*head)));
+  }
+  if (!is_event_stream(*head)) {
+    co_return fail(ErrorKind::malformed,
+                   fmt::format("the answer is {}, not an event stream",
+                               ellipsize(printable(head->header("Content-Type").value_or("untyped")), 60)));
+  }
+  auto lines = parser.take();
+  // What came before a stream broke off is worth having.
+  if (!response && (lines.empty() || response.error().kind == ErrorKind::cancelled)) {
+    co_return fail(response.error());
+  }
+  co_return lines;
 }
 
 }  // namespace
@@ -121,50 +181,21 @@ awaitable<DeleteOutcome> RunpodProvider::remove(PodId pod) {
 }
 
 Async<std::vector<PodLogLine>> RunpodProvider::logs(ports::LogQuery query) {
-  if (const Duration wait = wire_->try_turn(Priority::read); wait > Duration{0}) {
-    Error error;
-    error.kind = ErrorKind::rate_limited;
-    error.message = fmt::format("the request budget has no room for {}", format_duration(wait));
-    error.retry_after = wait;
-    co_return fail(std::move(error));
-  }
-  http::Request get =
-      wire_->request("GET", fmt::format("{}/logs?source={}&tail={}", pod_path(query.pod),
-                                        http::url_encode(query.source), std::clamp(query.tail, 0, 5000)));
-  get.headers.emplace_back("Accept", "text/event-stream");
-  get.timeout = std::max(query.listen, Duration{1});
-  LogParser parser;
-  std::string refusal;
-  std::size_t received = 0;
-  get.on_chunk = [&](std::string_view chunk) {
-    parser.feed(chunk);
-    refusal.append(chunk.substr(0, kMostErrorBytes - std::min(kMostErrorBytes, refusal.size())));
-    received += chunk.size();
-    return received < kMostLogBytes;
-  };
-  auto response = co_await wire_->exchange(std::move(get));
-  std::vector<PodLogLine> lines = parser.take();
-  if (response && response->status != 200) {
-    response->body = std::move(refusal);
-    co_return fail(
-        error_of(*response, wire_->retry_after(*response)).within("log of pod " + query.pod.str()));
-  }
-  // The stream has no end: running out of time is how it is meant to be left.
-  const bool time_was_up = !response && response.error().kind == ErrorKind::timeout;
-  if (!response && !time_was_up && lines.empty()) {
-    co_return fail(response.error().within("log of pod " + query.pod.str()));
-  }
-  for (PodLogLine& line : lines) {
+  auto lines = co_await read_log(*wire_, query);
+  if (!lines) co_return fail(lines.error().within("log of pod " + query.pod.str()));
+  for (PodLogLine& line : *lines) {
     if (line.source.empty()) line.source = query.source;
   }
   co_return lines;
 }
 
 Async<std::vector<GpuOffer>> RunpodProvider::gpu_offers(Cloud cloud) {
-  return all_pages<GpuOffer>(
-      *wire_, Priority::read,
-      fmt::format("/catalog/gpus?include=AVAILABILITY&product=POD&cloud={}&count=1", to_string(cloud)),
-      [cloud](std::string_view body) { return parse_gpu_page(body, cloud); });
+  std::string path =
+      fmt::format("/catalog/gpus?include=AVAILABILITY&product=POD&cloud={}&count=1", to_string(cloud));
+  const std::string& min_cuda = wire_->settings().min_cuda;
+  if (!min_cuda.empty()) path += "&minCudaVersion=" + http::url_encode(min_cuda);
+  return all_pages<GpuOffer>(*wire_, Priority::read, std::move(path),
+                             [cloud](std::string_view body) { return parse_gpu_page(body, cloud); });
 }
 
 Async<std::vector<DataCenterInfo>> RunpodProvider::data_centers() {

@@ -21,6 +21,8 @@ constexpr Duration kPauseWithoutHeader = std::chrono::seconds(5);  // after a 42
 
 /// False: cancelled.
 asio::awaitable<bool> sleep_for(Duration duration) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) co_return false;
   asio::steady_timer timer(co_await asio::this_coro::executor, duration);
   boost::system::error_code cancelled;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
@@ -46,14 +48,17 @@ http::Request RunpodProvider::Wire::request(std::string method, const std::strin
 }
 
 ports::Async<http::Response> RunpodProvider::Wire::exchange(http::Request request) {
-  auto response = co_await client_.fetch(std::move(request));
-  if (!response) co_return fail(response.error());
-  budget_.learn(response->header("RateLimit").value_or(""), response->header("RateLimit-Policy").value_or(""),
+  request.on_headers = [this, next = std::move(request.on_headers)](const http::Response& head) {
+    learn(head);
+    if (next) next(head);
+  };
+  co_return co_await client_.fetch(std::move(request));
+}
+
+void RunpodProvider::Wire::learn(const http::Response& head) {
+  budget_.learn(head.header("RateLimit").value_or(""), head.header("RateLimit-Policy").value_or(""),
                 clock_.now());
-  if (response->status == 429) {
-    budget_.blocked(retry_after(*response).value_or(kPauseWithoutHeader), clock_.now());
-  }
-  co_return std::move(*response);
+  if (head.status == 429) budget_.blocked(retry_after(head).value_or(kPauseWithoutHeader), clock_.now());
 }
 
 ports::Async<std::string> RunpodProvider::Wire::read(http::Priority priority, std::string path) {

@@ -16,7 +16,7 @@ class RunpodProvider::Wire {
 
   /// A request for `path`, below the API's URL.
   http::Request request(std::string method, const std::string& path) const;
-  /// One exchange; learns the budget from its answer.
+  /// One exchange; learns the budget from the headers of its answer as soon as they have come.
   ports::Async<http::Response> exchange(http::Request request);
   /// A GET with repetitions: the body of a JSON success, or an error.
   ports::Async<std::string> read(http::Priority priority, std::string path);
@@ -34,6 +34,8 @@ class RunpodProvider::Wire {
   std::vector<BudgetWindow> budget() const;
 
  private:
+  void learn(const http::Response& head);
+
   http::Client& client_;
   const ports::Clock& clock_;
   Settings settings_;

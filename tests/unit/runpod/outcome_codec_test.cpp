@@ -105,6 +105,15 @@ TEST(RunpodAnswers, ValidationErrorsAreListed) {
   EXPECT_THAT(std::get<CreateInvalid>(outcome).detail, HasSubstr("additional properties 'x' not allowed"));
 }
 
+// A refused key stops everything, a forbidden candidate only itself.
+TEST(RunpodAnswers, ARefusedKeyAndAForbiddenRequestCanBeToldApart) {
+  for (const int status : {401, 403}) {
+    const auto outcome = create_outcome(problem(status, "access denied"), std::nullopt);
+    ASSERT_EQ(name_of(outcome), "unauthorized");
+    EXPECT_EQ(std::get<CreateUnauthorized>(outcome).http_status, status);
+  }
+}
+
 TEST(RunpodAnswers, A429CarriesHowLongToWait) {
   const auto outcome =
       create_outcome(problem(429, "rate limit exceeded for the minute window"), Duration(12s));
@@ -141,7 +150,7 @@ TEST(RunpodAnswers, SecretsDoNotReachTheDetail) {
   EXPECT_THAT(std::get<CreateInvalid>(outcome).detail, Not(HasSubstr("\n")));
 }
 
-TEST(RunpodAnswers, OnlyAConnectionThatNeverStoodProvesThatNothingWasSent) {
+TEST(RunpodAnswers, OnlyWhatFailedBeforeAConnectionStoodIsKnownNotToBeSent) {
   const auto of = [](ErrorKind kind) {
     Error error;
     error.kind = kind;
@@ -149,6 +158,7 @@ TEST(RunpodAnswers, OnlyAConnectionThatNeverStoodProvesThatNothingWasSent) {
     return std::pair(name_of(create_outcome(error)), delete_outcome(error));
   };
   EXPECT_EQ(of(ErrorKind::unavailable), std::pair(std::string("not_sent"), DeleteOutcome::not_sent));
+  EXPECT_EQ(of(ErrorKind::invalid_input), std::pair(std::string("invalid"), DeleteOutcome::not_sent));
   for (const ErrorKind kind :
        {ErrorKind::timeout, ErrorKind::ambiguous, ErrorKind::malformed, ErrorKind::cancelled}) {
     EXPECT_EQ(of(kind), std::pair(std::string("ambiguous"), DeleteOutcome::ambiguous)) << to_string(kind);

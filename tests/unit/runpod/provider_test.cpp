@@ -1,47 +1,25 @@
 #include "gpuwarden/runpod/provider.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
 #include "gpuwarden/runpod/codec.hpp"
 
-#include "fakes/loopback_service.hpp"
 #include "unit/runpod/pod_specs.hpp"
+#include "unit/runpod/provider_fixture.hpp"
 
 namespace gpuwarden::runpod {
 namespace {
 
-namespace asio = boost::asio;
 using namespace std::chrono_literals;
 using fakes::html_answer;
 using fakes::json_answer;
-using fakes::LoopbackService;
 using fakes::no_answer;
 using fakes::run;
 using http::ServerRequest;
 using http::ServerResponse;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-class FixedClock : public ports::Clock {
- public:
-  MonoTime now() const override { return time; }
-  WallTime wall() const override { return WallTime{} + 1000h; }
-  asio::awaitable<void> sleep_for(Duration) override { co_return; }
-  MonoTime time{1h};
-};
-
-Settings quick(std::string url) {
-  Settings settings;
-  settings.url = std::move(url);
-  settings.api_key = Secret("rpa_test_0123456789");
-  settings.retry_base = 1ms;
-  return settings;
-}
 
 std::string pod_json(const std::string& id) {
   return R"({"id":")" + id + R"(","name":"gpu-)" + id + R"(","status":"RUNNING"})";
@@ -59,20 +37,6 @@ std::string cursor_of(const ServerRequest& request) {
   const auto found = request.query.find("cursor");
   return found == request.query.end() ? std::string() : found->second;
 }
-
-class Provider : public ::testing::Test {
- protected:
-  LoopbackService& serve(LoopbackService::Answer answer) {
-    service_ = std::make_unique<LoopbackService>(io_, std::move(answer));
-    return *service_;
-  }
-  RunpodProvider provider() { return RunpodProvider(client_, clock_, quick(service_->url + "/v2/")); }
-
-  asio::io_context io_;
-  http::Client client_{io_.get_executor()};
-  FixedClock clock_;
-  std::unique_ptr<LoopbackService> service_;
-};
 
 TEST_F(Provider, CreatesWithOnePostThatCarriesTheKey) {
   auto& service = serve([](const ServerRequest&, int) { return json_answer(201, pod_json("p1")); });
@@ -133,6 +97,14 @@ TEST_F(Provider, AnImpossibleSpecificationIsNotSent) {
   spec.image.clear();
   EXPECT_TRUE(std::holds_alternative<CreateInvalid>(run(io_, provider.create(spec))));
   EXPECT_TRUE(service.requests.empty());
+}
+
+TEST_F(Provider, AnAddressThatCannotBeUsedIsNoAmbiguity) {
+  for (const char* url : {"ftp://127.0.0.1/v2", "no address", "http://127.0.0.1:1/\r\nX: y"}) {
+    RunpodProvider provider(client_, clock_, quick(url));
+    EXPECT_TRUE(std::holds_alternative<CreateInvalid>(run(io_, provider.create(plain_spec())))) << url;
+    EXPECT_EQ(run(io_, provider.remove(PodId("p"))), DeleteOutcome::not_sent) << url;
+  }
 }
 
 TEST_F(Provider, ListsAllPagesOnceEach) {
@@ -321,62 +293,6 @@ TEST_F(Provider, A429ShutsTheBudgetForAsLongAsItSays) {
   EXPECT_EQ(service.requests.size(), 2U);
 }
 
-ServerResponse event_stream(std::string first, bool stays_open) {
-  ServerResponse response;
-  response.headers = {{"Content-Type", "text/event-stream"}};
-  response.stream = [first = std::move(first), stays_open](http::SendChunk send) -> asio::awaitable<void> {
-    if (!first.empty()) co_await send(first);
-    if (!stays_open) co_return;
-    asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-    boost::system::error_code ignored;
-    co_await never.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  };
-  return response;
-}
-
-ports::LogQuery log_query() {
-  ports::LogQuery query;
-  query.pod = PodId("p1");
-  query.source = "container";
-  query.tail = 9999;
-  query.listen = 300ms;
-  return query;
-}
-
-TEST_F(Provider, TheLogIsWhatCameWhileListening) {
-  for (const bool stays_open : {true, false}) {
-    auto& service = serve([stays_open](const ServerRequest&, int) {
-      return event_stream(
-          "data: {\"line\":\"hello\",\"source\":\"container\"}\n\ndata: {\"line\":\"you\"}\n\n", stays_open);
-    });
-    auto provider = this->provider();
-    const auto lines = run(io_, provider.logs(log_query()));
-    ASSERT_TRUE(lines) << lines.error().message;
-    ASSERT_EQ(lines->size(), 2U);
-    EXPECT_EQ(lines->at(0).line, "hello");
-    EXPECT_EQ(lines->at(1).source, "container");
-    EXPECT_EQ(service.requests.at(0).target, "/v2/pods/p1/logs?source=container&tail=5000");
-  }
-}
-
-TEST_F(Provider, ASilentLogIsEmpty) {
-  serve([](const ServerRequest&, int) { return event_stream("", true); });
-  auto provider = this->provider();
-  const auto lines = run(io_, provider.logs(log_query()));
-  ASSERT_TRUE(lines) << lines.error().message;
-  EXPECT_TRUE(lines->empty());
-}
-
-TEST_F(Provider, ARefusedLogSaysWhy) {
-  serve([](const ServerRequest&, int) {
-    return json_answer(404, R"({"title":"T","status":404,"detail":"pod not found"})");
-  });
-  auto provider = this->provider();
-  const auto lines = run(io_, provider.logs(log_query()));
-  ASSERT_FALSE(lines);
-  EXPECT_EQ(lines.error().kind, ErrorKind::not_found);
-}
-
 TEST_F(Provider, TheCatalogueIsAskedAsTheServiceDemands) {
   auto& service = serve([](const ServerRequest& request, int) {
     if (request.path == "/v2/catalog/gpus")
@@ -393,6 +309,13 @@ TEST_F(Provider, TheCatalogueIsAskedAsTheServiceDemands) {
   EXPECT_EQ(service.requests[0].target,
             "/v2/catalog/gpus?include=AVAILABILITY&product=POD&cloud=COMMUNITY&count=1");
   EXPECT_EQ(service.requests[2].target, "/v2/network-volumes");
+
+  Settings settings = quick(service.url + "/v2");
+  settings.min_cuda = "12.4";
+  RunpodProvider choosy(client_, clock_, settings);
+  ASSERT_TRUE(run(io_, choosy.gpu_offers(Cloud::secure)));
+  EXPECT_EQ(service.requests[3].target,
+            "/v2/catalog/gpus?include=AVAILABILITY&product=POD&cloud=SECURE&count=1&minCudaVersion=12.4");
 }
 
 }  // namespace
