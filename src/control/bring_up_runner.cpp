@@ -57,7 +57,10 @@ class Runner {
     auto session = co_await context_.env.shell.connect(std::move(target));
     if (!session) {
       auto why = boot::ConnectFailed::Why::unreachable;
-      if (session.error().kind == ErrorKind::unauthorized) why = boot::ConnectFailed::Why::refused_key;
+      // A key of ours that cannot be used is no fault of the pod's network either.
+      const ErrorKind kind = session.error().kind;
+      if (kind == ErrorKind::unauthorized || kind == ErrorKind::invalid_input)
+        why = boot::ConnectFailed::Why::refused_key;
       if (session.error().kind == ErrorKind::conflict) why = boot::ConnectFailed::Why::host_key_mismatch;
       co_return boot::ConnectFailed{why, session.error().message};
     }

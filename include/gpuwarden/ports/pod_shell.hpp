@@ -23,7 +23,8 @@ struct HostKeyPin {
 struct ShellTarget {
   SshEndpoint endpoint;
   HostKeyPin pin;
-  Duration timeout{std::chrono::seconds(15)};  ///< connect, handshake and authentication together
+  Duration timeout{
+      std::chrono::seconds(15)};  ///< connect, handshake and authentication together, from its turn on
 };
 
 struct ShellCommand {
@@ -48,9 +49,9 @@ class ShellSession {
   virtual std::string host_key() const = 0;
 };
 
-/// Opens shells on pods. At most 16 handshakes at a time; further ones wait inside their timeout.
-/// Errors: unavailable/timeout (no answer), unauthorized (key refused), conflict (host key does not match the
-/// pin).
+/// Opens shells on pods. At most 16 handshakes at a time; further ones wait up to a minute for their turn,
+/// which is not counted in their timeout. Errors: unavailable/timeout (no answer, no turn), unauthorized (key
+/// refused), conflict (host key does not match the pin), invalid_input (our own key is unusable).
 class PodShell {
  public:
   virtual ~PodShell() = default;

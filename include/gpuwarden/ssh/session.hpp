@@ -23,7 +23,8 @@ struct Target {
   Secret passphrase;
   std::vector<std::string>
       host_key_sha256;  ///< "SHA256:<base64 without padding>"; empty = accept what is shown
-  Duration timeout{std::chrono::seconds(15)};    ///< waiting for a handshake slot is not counted
+  Duration timeout{std::chrono::seconds(15)};    ///< connect, handshake and authentication together
+  Duration slot_wait{std::chrono::seconds(60)};  ///< for a handshake slot; not counted in `timeout`
   Duration keepalive{std::chrono::seconds(15)};  ///< a peer that is silent for three of these is given up
 };
 
@@ -53,9 +54,10 @@ class HandshakeLimit {
 };
 
 /// One libssh2 session on Asio. One exec at a time; any error means: discard. Nothing blocks the loop.
-/// Errors of connect: unavailable, timeout, unauthorized (key refused), conflict (host key differs from the
-/// pins; no secret was sent), invalid_input (our own key is unusable), cancelled. Errors of exec: the same
-/// while the command was certainly not started; afterwards ambiguous or timeout, for it may run on.
+/// Errors of connect: unavailable (no handshake slot in time included), timeout, unauthorized (key refused),
+/// conflict (host key differs from the pins; no secret was sent), invalid_input (our own key is unusable),
+/// cancelled. Errors of exec: the same while the command was certainly not started; afterwards ambiguous or
+/// timeout, for it may run on.
 class Session {
  public:
   static boost::asio::awaitable<Result<std::unique_ptr<Session>>> connect(

@@ -22,6 +22,7 @@ using asio::awaitable;
 using boost::system::error_code;
 
 constexpr int kSilentIntervals = 3;
+constexpr std::size_t kGreeting = 4096;            // holds the lists of what a peer can do
 constexpr std::size_t kMostReadAhead = 8U << 20U;  // far more than a channel's window lets a peer send
 
 void initialize_libssh2() {
@@ -196,14 +197,23 @@ ssize_t Connection::on_receive(libssh2_socket_t socket, void* buffer, std::size_
   if (const std::size_t left = self.inbox_.size() - self.inbox_at_; left > 0) {
     const std::size_t taken = std::min(left, length);
     std::copy_n(self.inbox_.data() + self.inbox_at_, taken, static_cast<char*>(buffer));
+    self.remember(self.inbox_.data() + self.inbox_at_, taken);
     self.inbox_at_ += taken;
     if (self.inbox_at_ == self.inbox_.size()) self.inbox_.resize(std::exchange(self.inbox_at_, 0));
     return static_cast<ssize_t>(taken);
   }
   const ssize_t got = ::recv(socket, buffer, length, MSG_DONTWAIT);
-  if (got > 0) self.received_ += static_cast<std::size_t>(got);
+  if (got > 0) {
+    self.received_ += static_cast<std::size_t>(got);
+    self.remember(static_cast<const char*>(buffer), static_cast<std::size_t>(got));
+  }
   if (got < 0) return errno == EINTR ? -EAGAIN : -errno;
   return got;
+}
+
+void Connection::remember(const char* bytes, std::size_t count) {
+  if (handshaking)
+    greeting_.append(bytes, std::min(count, kGreeting - std::min(kGreeting, greeting_.size())));
 }
 
 ssize_t Connection::on_send(libssh2_socket_t socket, const void* buffer, std::size_t length, int /*flags*/,

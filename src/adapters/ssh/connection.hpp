@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -54,6 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends everything at once; whoever waits is woken.
   void abort();
   bool aborted() const { return aborted_; }
+  /// The first bytes that the peer sent, before anything was encrypted.
+  std::string_view greeting() const { return greeting_; }
   bool busy{false};         ///< an exec is under way
   bool handshaking{false};  ///< the key exchange is under way
 
@@ -67,6 +70,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
                          void** abstract);
   boost::asio::awaitable<void> wait_writable();
   void fetch_input();
+  void remember(const char* bytes, std::size_t count);
   void arm_peer_watch(Duration interval);
   void wake();
 
@@ -75,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   LIBSSH2_SESSION* session_;
   std::string inbox_;  // bytes read ahead while a packet was half sent
   std::size_t inbox_at_{0};
+  std::string greeting_;
   std::size_t received_{0}, received_before_{0};
   int silent_for_{0};
   unsigned clock_turn_{0}, watch_turn_{0};

@@ -8,6 +8,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <fmt/format.h>
 
+#include "gpuwarden/base/format.hpp"
+
 #include "host_key.hpp"
 #include "reach.hpp"
 
@@ -37,14 +39,16 @@ class Attempt {
         key_types_(key_types) {}
 
   awaitable<Result<Established>> run(Duration time) {
-    Limit::Slot slot = co_await limit_->acquire();
-    if (!slot) co_return fail(Connection::error(Wake::cancelled));
+    auto turn = co_await limit_->acquire(target_.slot_wait);
+    if (!turn) co_return fail(turn.error());
+    Limit::Slot slot = std::move(*turn);
     connection_->start_clock(time);
     if (auto reached = co_await reach_with(slot); !reached) co_return fail(reached.error());
     if (!slot) {
       const Duration left = connection_->stop_clock();
-      slot = co_await limit_->acquire();
-      if (!slot) co_return fail(Connection::error(Wake::cancelled));
+      turn = co_await limit_->acquire(target_.slot_wait);
+      if (!turn) co_return fail(turn.error());
+      slot = std::move(*turn);
       connection_->start_clock(left);
     }
     auto established = co_await introduce();
@@ -75,7 +79,7 @@ class Attempt {
         co_await connection_->drive([=] { return libssh2_session_handshake(session, socket); });
     if (!shaken) co_return fail(shaken.error());
     connection_->handshaking = false;
-    if (*shaken != 0) co_return fail(connection_->error(*shaken, "SSH handshake"));
+    if (*shaken != 0) co_return fail(handshake_error(*shaken));
     Established done{connection_, host_key_fingerprint(session)};
     if (!is_pinned(target_.host_key_sha256, done.host_key)) {
       wrong_host_key_ = true;
@@ -85,6 +89,18 @@ class Attempt {
     }
     if (auto in = co_await authenticate(session); !in) co_return fail(in.error());
     co_return done;
+  }
+
+  Error handshake_error(int code) {
+    Error error = connection_->error(code, "SSH handshake");
+    const std::string_view offered = offered_host_key_types(connection_->greeting());
+    if (code == LIBSSH2_ERROR_KEX_FAILURE && !offered.empty() && !has_common_name(offered, key_types_)) {
+      error.message = fmt::format(
+          "SSH handshake: the host has only host keys of the types {}, and libssh2 takes ed25519 "
+          "and ECDSA: let the image run `ssh-keygen -A` before it starts sshd",
+          ellipsize(printable(offered), 120));
+    }
+    return error;
   }
 
   awaitable<Result<void>> authenticate(LIBSSH2_SESSION* session) {

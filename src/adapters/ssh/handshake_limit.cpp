@@ -6,6 +6,11 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+
+#include "gpuwarden/base/format.hpp"
+
+#include "connection.hpp"
 
 namespace gpuwarden::ssh {
 
@@ -13,7 +18,7 @@ namespace asio = boost::asio;
 
 /// One place in the queue. A slot that was handed over but not taken goes on to the next in line.
 struct HandshakeLimit::Impl::Waiter {
-  explicit Waiter(Impl& in) : limit(in), turn(in.executor, asio::steady_timer::time_point::max()) {
+  Waiter(Impl& in, Duration patience) : limit(in), turn(in.executor, patience) {
     limit.waiting_.push_back(this);
   }
   Waiter(const Waiter&) = delete;
@@ -42,17 +47,24 @@ void HandshakeLimit::Impl::Slot::reset() {
   if (const auto owner = std::exchange(owner_, nullptr)) owner->give_back();
 }
 
-asio::awaitable<HandshakeLimit::Impl::Slot> HandshakeLimit::Impl::acquire() {
+asio::awaitable<Result<HandshakeLimit::Impl::Slot>> HandshakeLimit::Impl::acquire(Duration patience) {
   const auto self = shared_from_this();
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  const auto cancelled = [&] { return cancellation.cancelled() != asio::cancellation_type::none; };
+  if (cancelled()) co_return fail(Connection::error(Wake::cancelled));
   if (taken < limit) {
     most_taken = std::max(most_taken, ++taken);
     co_return Slot(self);
   }
-  const auto cancellation = co_await asio::this_coro::cancellation_state;
-  Waiter waiter(*this);
+  Waiter waiter(*this, patience);
   boost::system::error_code woken;
   co_await waiter.turn.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  if (!waiter.granted || cancellation.cancelled() != asio::cancellation_type::none) co_return Slot();
+  if (cancelled()) co_return fail(Connection::error(Wake::cancelled));
+  if (!waiter.granted) {
+    co_return fail(ErrorKind::unavailable,
+                   fmt::format("no turn among the {} handshakes that may go on together within {}", limit,
+                               format_duration(patience)));
+  }
   waiter.taken = true;
   co_return Slot(self);
 }

@@ -30,8 +30,8 @@ struct HandshakeLimit::Impl : std::enable_shared_from_this<HandshakeLimit::Impl>
   };
 
   Impl(boost::asio::any_io_executor on, int slots) : executor(std::move(on)), limit(slots) {}
-  /// Empty when the coroutine was cancelled while it waited.
-  boost::asio::awaitable<Slot> acquire();
+  /// Errors: unavailable (no slot within `patience`), cancelled.
+  boost::asio::awaitable<Result<Slot>> acquire(Duration patience);
 
   boost::asio::any_io_executor executor;
   int limit;

@@ -7,6 +7,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "lookup.hpp"
+
 namespace gpuwarden::ssh {
 namespace {
 
@@ -14,35 +16,12 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-/// A look-up outlives the coroutine that asked for it: the system's resolver can't be interrupted.
-struct Lookup {
-  Lookup(const asio::any_io_executor& executor, Duration patience)
-      : resolver(executor), done(executor, patience) {}
-  tcp::resolver resolver;
-  asio::steady_timer done;
-  error_code failed{asio::error::timed_out};
-  std::vector<tcp::endpoint> endpoints;
-};
-
 asio::awaitable<Result<std::vector<tcp::endpoint>>> resolve(const Target& target) {
   error_code not_numeric;
   const auto address = asio::ip::make_address(target.host, not_numeric);
   if (!not_numeric) co_return std::vector<tcp::endpoint>{{address, target.port}};
-  const auto lookup = std::make_shared<Lookup>(co_await asio::this_coro::executor, target.timeout);
-  lookup->resolver.async_resolve(target.host, std::to_string(target.port),
-                                 [lookup](error_code failed, const tcp::resolver::results_type& found) {
-                                   lookup->failed = failed;
-                                   for (const auto& entry : found) {
-                                     lookup->endpoints.push_back(entry.endpoint());
-                                   }
-                                   lookup->done.cancel();
-                                 });
-  error_code woken;
-  co_await lookup->done.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  if (lookup->endpoints.empty()) {
-    co_return fail(ErrorKind::unavailable, "the name does not resolve: " + lookup->failed.message());
-  }
-  co_return std::move(lookup->endpoints);
+  // The other half of the time is for the connection.
+  co_return co_await look_up(target.host, target.port, target.timeout / 2);
 }
 
 void prepare(tcp::socket& socket) {
