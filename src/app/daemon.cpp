@@ -126,7 +126,7 @@ class Daemon {
       } else if (config_.daemon.drain_on_exit && !asked) {
         log_->info("draining", "asked to stop: draining the fleet first; a second signal stops at once");
         sd_notify(0, "STOPPING=1");
-        loop_.drain_and_stop();
+        loop_.drain_and_stop(config_.policy.shutdown_timeout + std::chrono::minutes(2));
       } else {
         log_->info("stopping", "asked to stop");
         sd_notify(0, "STOPPING=1");

@@ -2,16 +2,23 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 
 #include "bring_up_runner.hpp"
+#include "cancellation.hpp"
 #include "context.hpp"
 #include "observe.hpp"
 #include "offer_book.hpp"
@@ -26,13 +33,26 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kRecentResults = 100;
 constexpr Duration kGapProbe = 250ms;
-constexpr Duration kShutdownGrace = 10s;
+constexpr Duration kSettle = 6s;        // for what is in flight when the end begins
+constexpr Duration kResign = 1500ms;    // an expired lease does the same, only later
+constexpr Duration kDrainPoll = 5s;     // at most, whatever the poll interval
+constexpr Duration kLongestTick = 90s;  // both services time out, with all their repetitions
+constexpr Duration kLeastOverdue = 120s;
 constexpr std::size_t kMaxBringUps = 256;
 constexpr int kFurtherLooks = 2;
 
 /// Called where a tracked coroutine ends; an exception there is a broken invariant and must not be swallowed.
 void rethrow(const std::exception_ptr& failure) {
   if (failure) std::rethrow_exception(failure);
+}
+
+/// Long actions, whose number is bounded. The others are one or two short calls, and decisions have been
+/// counted on: a breaker that was not saved or a pod that was not deleted must not wait for crash bundles.
+bool is_bounded(std::string_view action) {
+  static const std::string_view kSpawn = action_name(SpawnWorker{});
+  static const std::string_view kFail = action_name(FailWorker{});
+  static const std::string_view kProbe = action_name(ProbeWorker{});
+  return action == kSpawn || action == kFail || action == kProbe;
 }
 
 }  // namespace
@@ -43,9 +63,14 @@ struct ControlLoop::Impl {
   TickLog tick_log;
   TickReport last;
   std::uint64_t ticks{0};
-  bool stopping{false}, draining{false};
+  bool stopping{false}, ticking{false}, hurry{false};
+  bool began_idle{false};  ///< nothing was in flight when the newest tick began
+  Drain drain{Drain::not_asked};
+  MonoTime drain_until{}, tick_began{};
   Duration gap{0}, longest_stall{0};
-  std::vector<ActionResult> collected;
+  int dropped{0};                                 ///< actions of this tick that found no room
+  std::optional<boost::asio::steady_timer> wake;  ///< never expires; cancelled = a tick ended or stop()
+  boost::asio::cancellation_signal give_up_tick;
 
   Impl(Environment environment, LoopSettings settings)
       : context(std::move(environment), std::move(settings)) {}
@@ -58,17 +83,21 @@ struct ControlLoop::Impl {
   }
 
   void start_bring_up(const boost::asio::any_io_executor& executor, const BringUpWorker& action) {
-    if (context.bring_ups.contains(action.worker) || context.bring_ups.size() >= kMaxBringUps) return;
+    if (context.bring_ups.contains(action.worker)) return;
+    if (context.bring_ups.size() >= kMaxBringUps) {
+      ++dropped;
+      return;
+    }
     auto control = std::make_shared<RunningBringUp>();
     control->pod = action.pod;
     context.bring_ups[action.worker] = control;
     const MonoTime began = context.env.clock.now();
     auto done = [this, worker = action.worker, began, control](std::exception_ptr failure,
                                                                Result<std::string> result) {
-      rethrow(failure);
+      if (!control->cancelled || !is_cancellation(failure)) rethrow(failure);
       const auto own = context.bring_ups.find(worker);
       if (own != context.bring_ups.end() && own->second == control) context.bring_ups.erase(own);
-      if (!result && result.error().kind == ErrorKind::cancelled) return;
+      if (failure || (!result && result.error().kind == ErrorKind::cancelled)) return;
       finished({"bring_up", worker.str(), result.has_value(), result ? *result : result.error().message,
                 context.env.clock.now() - began});
     };
@@ -84,8 +113,10 @@ struct ControlLoop::Impl {
     const std::string fleet_key = std::holds_alternative<DeleteOrphan>(planned.action)
                                       ? std::get<DeleteOrphan>(planned.action).pod.str()
                                       : name;
-    const auto limit = static_cast<std::size_t>(context.settings.control.max_actions_in_flight);
-    if (context.in_flight.size() + context.fleet_in_flight.size() >= limit) return;
+    if (is_bounded(name) && bounded_in_flight() >= context.settings.control.max_actions_in_flight) {
+      ++dropped;
+      return;
+    }
     if (worker.empty() ? !context.fleet_in_flight.insert(fleet_key).second
                        : !context.in_flight.emplace(worker, name).second) {
       return;
@@ -105,13 +136,29 @@ struct ControlLoop::Impl {
     boost::asio::co_spawn(executor, perform(context, std::move(planned)), std::move(done));
   }
 
-  /// Observe, decide, act.
+  long bounded_in_flight() const {
+    return std::count_if(context.in_flight.begin(), context.in_flight.end(),
+                         [](const auto& action) { return is_bounded(action.second); });
+  }
+
+  void start_all(const boost::asio::any_io_executor& executor) {
+    dropped = 0;
+    for (PlannedAction planned : last.plan.actions) start(executor, std::move(planned));
+    if (dropped == 0) return;
+    context.env.log.warning(
+        "actions_dropped", "too much is in flight already: the next ticks decide these anew",
+        {{"count", std::to_string(dropped)}, {"in_flight", std::to_string(context.in_flight.size())}});
+  }
+
+  /// Observe, decide, act. Nothing is begun once stop() was called.
   awaitable<void> tick(bool lead, bool act) {
     const MonoTime began = context.env.clock.now();
     policy::Observation seen = co_await observe(context, lead);
+    if (stopping) co_return;
     seen.offers = co_await offers.current(context);
+    if (stopping) co_return;
     seen.loop_gap = std::exchange(gap, 0ms);
-    seen.draining_all = draining;
+    seen.draining_all = drain == Drain::under_way;
     seen.rehearsal = !act;  // shows what the leader would do
 
     const WallTime wall = context.env.clock.wall();
@@ -128,13 +175,32 @@ struct ControlLoop::Impl {
             std::move(seen.pods_error),
             std::move(decision.plan)};
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
-    if (!act) co_return;
+    if (act) start_all(co_await boost::asio::this_coro::executor);
+  }
+
+  /// One tick, given up as soon as stop() is called.
+  awaitable<void> tick_or_stop() {
     const auto executor = co_await boost::asio::this_coro::executor;
-    for (PlannedAction planned : last.plan.actions) start(executor, std::move(planned));
+    began_idle = idle();
+    ticking = true;
+    tick_began = context.env.clock.now();
+    auto done = [this](const std::exception_ptr& failure) {
+      ticking = false;
+      wake->cancel();
+      if (!stopping || !is_cancellation(failure)) rethrow(failure);
+    };
+    boost::asio::co_spawn(executor, tick(true, true),
+                          boost::asio::bind_cancellation_slot(give_up_tick.slot(), std::move(done)));
+    while (ticking && !stopping) {
+      boost::system::error_code woken;
+      co_await wake->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, woken));
+    }
+    if (ticking) give_up_tick.emit(boost::asio::cancellation_type::terminal);
   }
 
   bool idle() const {
-    return context.in_flight.empty() && context.fleet_in_flight.empty() && context.bring_ups.empty();
+    return !ticking && context.in_flight.empty() && context.fleet_in_flight.empty() &&
+           context.bring_ups.empty();
   }
 
   /// Waits until nothing is in flight, at most `limit`.
@@ -143,25 +209,69 @@ struct ControlLoop::Impl {
     while (!idle() && context.env.clock.now() < until) co_await context.env.clock.sleep_for(20ms);
   }
 
-  /// How late a short timer fires is how long the loop was blocked (or the process was stopped).
-  awaitable<void> watch_gap() {
+  void stop(Drain why) {
+    if (drain == Drain::under_way) drain = why;
+    stopping = true;
+    if (wake) wake->cancel();
+  }
+
+  /// How late a short timer fires is how long the loop was blocked (or the process was stopped). The same
+  /// timer says that the loop lives, and ends a drain that takes too long, also in the middle of a tick.
+  awaitable<void> watch(const std::function<void()>& alive) {
     while (!stopping) {
       const MonoTime before = context.env.clock.now();
       co_await context.env.clock.sleep_for(kGapProbe);
-      const Duration late = context.env.clock.now() - before - kGapProbe;
+      const MonoTime now = context.env.clock.now();
+      const Duration late = now - before - kGapProbe;
       gap = std::max(gap, late);
       longest_stall = std::max(longest_stall, late);
+      const Duration overdue =
+          std::max<Duration>(kLeastOverdue, context.settings.control.poll * 2 + kLongestTick);
+      if (alive && now - tick_began < overdue) alive();
+      if (drain == Drain::under_way && now >= drain_until) stop(Drain::out_of_time);
     }
   }
 
-  /// Sleeps to the next tick, waking early when asked to stop.
+  /// Sleeps to the next tick, waking early when asked to stop or when something has changed.
   awaitable<void> wait_until(MonoTime next) {
-    while (!stopping && context.env.clock.now() < next) {
+    while (!stopping && !hurry && context.env.clock.now() < next) {
       co_await context.env.clock.sleep_for(std::min<Duration>(next - context.env.clock.now(), 200ms));
     }
+    hurry = false;
   }
 
-  bool fleet_is_empty() const { return last.snapshot && last.snapshot->workers.empty() && idle(); }
+  Duration poll() const {
+    const Duration interval = context.settings.control.poll;
+    return drain == Drain::under_way ? std::min(interval, kDrainPoll) : interval;
+  }
+
+  /// After a tick: ends the drain when there is nothing left to drain, or nothing that we may. A create that
+  /// was in flight when the snapshot was read may have left a worker that it does not show.
+  void look_at_drain() {
+    if (drain != Drain::under_way || stopping || !last.snapshot) return;
+    if (!last.snapshot->leader.leading) {
+      stop(Drain::not_leading);
+    } else if (last.snapshot->workers.empty() && began_idle && idle()) {
+      stop(Drain::done);
+    }
+  }
+
+  /// The end: calls off what can be called off, waits for the rest, gives the leadership up.
+  awaitable<void> finish() {
+    for (const auto& [worker, bring_up] : std::map(context.bring_ups)) context.call_off_bring_up(worker);
+    co_await settle(kSettle);
+    if (context.epoch == 0) co_return;
+    using namespace boost::asio::experimental::awaitable_operators;
+    const auto resigned = co_await (context.env.store.resign(context.fence(), context.settings.holder) ||
+                                    context.env.clock.sleep_for(kResign));
+    std::string problem = "no answer in time";
+    if (const auto* answer = std::get_if<0>(&resigned)) {
+      if (*answer) co_return;
+      problem = answer->error().message;
+    }
+    context.env.log.warning("resign_failed", "the next daemon has to wait for the lease to expire",
+                            {{"error", problem}});
+  }
 };
 
 ControlLoop::ControlLoop(Environment environment, LoopSettings settings)
@@ -171,26 +281,22 @@ ControlLoop::~ControlLoop() = default;
 awaitable<void> ControlLoop::run() {
   Impl& self = *impl_;
   const auto executor = co_await boost::asio::this_coro::executor;
-  boost::asio::co_spawn(executor, self.watch_gap(), rethrow);
+  self.wake.emplace(executor, boost::asio::steady_timer::time_point::max());
+  self.tick_began = self.context.env.clock.now();
+  boost::asio::co_spawn(executor, self.watch(on_alive), rethrow);
   MonoTime next = self.context.env.clock.now();
   while (!self.stopping) {
-    co_await self.tick(true, true);
+    co_await self.tick_or_stop();
+    if (self.stopping) break;
     if (on_tick) on_tick(self.last);
-    if (self.draining && self.fleet_is_empty()) break;
+    self.look_at_drain();
     const MonoTime now = self.context.env.clock.now();
-    next += self.context.settings.control.poll;
-    if (next < now) next = now;  // a tick that took longer than the interval delays, it does not pile up
+    next = std::max(next + self.poll(), now);  // a tick that took longer delays, it does not pile up
     co_await self.wait_until(next);
+    next = std::min(next, self.context.env.clock.now());
   }
-  self.stopping = true;
-  for (const auto& [worker, bring_up] : std::map(self.context.bring_ups))
-    self.context.call_off_bring_up(worker);
-  co_await self.settle(kShutdownGrace - 2s);
-  if (self.context.epoch != 0) {
-    const auto resigned =
-        co_await self.context.env.store.resign(self.context.fence(), self.context.settings.holder);
-    if (!resigned) self.context.env.log.warning("resign_failed", resigned.error().message);
-  }
+  if (on_stopping) on_stopping();
+  co_await self.finish();
 }
 
 awaitable<CycleSummary> ControlLoop::once(bool dry) {
@@ -217,14 +323,21 @@ awaitable<CycleSummary> ControlLoop::once(bool dry) {
 }
 
 void ControlLoop::stop() {
-  impl_->stopping = true;
+  impl_->stop(Drain::called_off);
 }
-void ControlLoop::drain_and_stop() {
-  impl_->draining = true;
+void ControlLoop::drain_and_stop(Duration limit) {
+  if (impl_->drain != Drain::not_asked || impl_->stopping) return;
+  impl_->drain = Drain::under_way;
+  impl_->drain_until = impl_->context.env.clock.now() + limit;
+  impl_->hurry = true;
+}
+Drain ControlLoop::drain() const {
+  return impl_->drain;
 }
 void ControlLoop::apply(LoopSettings settings) {
   impl_->context.settings = std::move(settings);
   impl_->offers.forget();
+  impl_->hurry = true;  // the new poll interval may be much shorter
 }
 
 View ControlLoop::view() const {

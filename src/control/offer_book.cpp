@@ -15,12 +15,19 @@ using namespace std::chrono_literals;
 
 constexpr Duration kFresh = 10min;
 constexpr Duration kRetry = 30s;
+constexpr Duration kFirstWait = 15s;
+constexpr Duration kLook = 20ms;
 
 }  // namespace
 
+void OfferBook::forget() {
+  fresh_until_.reset();
+  ++settings_changes_;
+}
+
 awaitable<void> OfferBook::refresh(Context& context) {
-  refreshing_ = true;
-  const policy::Settings& settings = context.settings.policy;
+  const int settings_changes = settings_changes_;
+  const policy::Settings settings = context.settings.policy;  // SIGHUP may replace them meanwhile
   bool complete = true;
   std::vector<NetworkVolume> volumes;
   if (!settings.volume_names.empty()) {
@@ -40,6 +47,9 @@ awaitable<void> OfferBook::refresh(Context& context) {
     context.env.log.warning("catalogue_unreadable", gpus.error().message);
     complete = false;
   }
+  refreshing_ = false;
+  refreshed_ = true;
+  if (settings_changes != settings_changes_) co_return;  // made for settings that no longer hold
   if (complete || offers_.empty()) {
     ResolvedOffers resolved = resolve_offers(settings, catalogue, volumes);
     offers_ = std::move(resolved.offers);
@@ -48,22 +58,20 @@ awaitable<void> OfferBook::refresh(Context& context) {
       for (const std::string& problem : problems_) context.env.log.warning("placement_problem", problem);
     }
   }
-  const MonoTime now = context.env.clock.now();
-  refreshed_ = complete ? now : now - kFresh + kRetry;
-  refreshing_ = false;
+  fresh_until_ = context.env.clock.now() + (complete ? kFresh : kRetry);
 }
 
 awaitable<std::vector<policy::Offer>> OfferBook::current(Context& context) {
-  const bool stale = !refreshed_ || context.env.clock.now() - *refreshed_ >= kFresh;
-  if (!refreshed_ && !refreshing_) {
-    co_await refresh(context);
-  } else if (stale && !refreshing_) {
+  const MonoTime now = context.env.clock.now();
+  if (!refreshing_ && (!fresh_until_ || now >= *fresh_until_)) {
     refreshing_ = true;
     boost::asio::co_spawn(co_await boost::asio::this_coro::executor, refresh(context),
                           [](std::exception_ptr failure) {
                             if (failure) std::rethrow_exception(failure);
                           });
   }
+  if (!first_due_) first_due_ = now + kFirstWait;
+  while (!refreshed_ && context.env.clock.now() < *first_due_) co_await context.env.clock.sleep_for(kLook);
   co_return offers_;
 }
 

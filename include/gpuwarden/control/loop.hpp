@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,16 @@ struct View {
   Duration longest_stall{0};  ///< of the event loop, since the start
 };
 
+/// How far draining the fleet before the end has come.
+enum class Drain {
+  not_asked,
+  under_way,
+  done,         ///< no worker is left
+  not_leading,  ///< another daemon leads: the fleet is not ours to drain
+  out_of_time,
+  called_off  ///< stop() came first
+};
+
 /// Observe, decide, act, every poll interval. One per process, on one thread.
 class ControlLoop {
  public:
@@ -29,19 +40,28 @@ class ControlLoop {
   ControlLoop(const ControlLoop&) = delete;
   ControlLoop& operator=(const ControlLoop&) = delete;
 
-  /// Ticks until `stop()`. Then waits up to 10 s for what is in flight, abandons bring-ups (the scripts on
-  /// the pods run on) and gives the leadership up.
+  /// Ticks until `stop()`. Then gives the tick under way up, calls bring-ups off (the scripts on the pods run
+  /// on), waits for the actions in flight and gives the leadership up: within 8 s where the ports honour
+  /// cancellation. What is still in flight then is abandoned, which the next daemon's ticks sort out; the
+  /// event loop must not run on without this object.
   boost::asio::awaitable<void> run();
   /// One tick and its actions, to the end. `dry`: takes no leadership and performs nothing.
   boost::asio::awaitable<CycleSummary> once(bool dry);
 
   void stop();
-  /// Drain the fleet first, then stop by itself when no worker is left.
-  void drain_and_stop();
+  /// Drain the fleet first, then stop by itself: when no worker is left, when another daemon leads, or after
+  /// `limit`.
+  void drain_and_stop(Duration limit);
+  Drain drain() const;
   void apply(LoopSettings settings);
   View view() const;
-  /// Called after each tick, for the watchdog and tests.
+  /// Called after each tick; for tests and for what follows the ticks.
   std::function<void(const TickReport&)> on_tick;
+  /// Called several times a second while the loop turns and the newest tick is not overdue: what a watchdog
+  /// wants to know. An outage of a service is no reason to fall silent, a tick that hangs is.
+  std::function<void()> on_alive;
+  /// Called once, when the end begins; `run()` should be over 10 s later.
+  std::function<void()> on_stopping;
 
  private:
   struct Impl;
