@@ -3,17 +3,18 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "gpuwarden/app/logging.hpp"
@@ -23,6 +24,8 @@
 #include "gpuwarden/http/server.hpp"
 #include "gpuwarden/ops/api.hpp"
 
+#include "level_filter.hpp"
+#include "notify.hpp"
 #include "process.hpp"
 #include "services.hpp"
 
@@ -30,10 +33,14 @@ namespace gpuwarden::app {
 namespace {
 
 using boost::asio::awaitable;
+using namespace std::chrono_literals;
+
+constexpr Duration kHardStop = 9500ms;   // an operator waits ten seconds
+constexpr Duration kDrainMargin = 2min;  // deletes and the two lists that confirm them
 
 LogSettings log_settings(const config::DaemonSettings& daemon) {
   LogSettings settings;
-  settings.level = daemon.log_level;
+  settings.level = "debug";  // LevelFilter stands before it
   const bool terminal = isatty(STDERR_FILENO) == 1;
   settings.json = daemon.log_format.empty() ? !terminal : daemon.log_format == "json";
   settings.colour = terminal && std::getenv("NO_COLOR") == nullptr;
@@ -45,48 +52,105 @@ void rethrow(const std::exception_ptr& failure) {
   if (failure) std::rethrow_exception(failure);
 }
 
+/// Why a drain did not reach its end, in words for the operator.
+std::string_view drain_problem(control::Drain drain) {
+  switch (drain) {
+    case control::Drain::not_leading:
+      return "another daemon leads";
+    case control::Drain::out_of_time:
+      return "the time for it was up";
+    case control::Drain::called_off:
+      return "a second signal called it off";
+    case control::Drain::not_asked:
+    case control::Drain::under_way:
+    case control::Drain::done:
+      break;
+  }
+  return "it was cut short";
+}
+
 /// The daemon's parts, top down.
 class Daemon {
  public:
   explicit Daemon(config::Loaded loaded)
-      : loaded_(std::move(loaded)),
-        config_(*loaded_.config),
-        world_(io_.get_executor(), config_),
-        log_(make_log(log_settings(config_.daemon), world_.redactor, world_.clock)),
+      : in_force_(std::move(loaded)),
+        world_(io_.get_executor(), config()),
+        log_(make_log(log_settings(config().daemon), world_.redactor, world_.clock),
+             config().daemon.log_level),
         holder_(holder_name()),
-        loop_(environment(world_, *log_), loop_settings(config_, holder_)),
+        loop_(environment(world_, log_), loop_settings(config(), holder_)),
         api_(loop_, *world_.provider, world_.clock, {kVersion, getpid(), world_.clock.wall()}),
         server_(io_.get_executor(),
                 [this](http::ServerRequest request) { return answer(std::move(request)); }),
-        signals_(io_, SIGTERM, SIGINT, SIGHUP) {}
+        signals_(io_, SIGTERM, SIGINT, SIGHUP),
+        hard_stop_(io_),
+        notify_(world_.clock) {}
 
   int run() {
-    for (const config::Problem& warning : loaded_.warnings) {
-      log_->warning("configuration", warning.message, {{"name", warning.name}});
-    }
+    tell_warnings(in_force_);
     if (const auto listening = listen(); !listening) {
-      log_->error("listen_failed", listening.error().message);
+      log_.error("listen_failed", listening.error().message);
       return 1;
     }
-    log_->info("started", fmt::format("gpuwarden {} for owner '{}'", kVersion, config_.control.owner),
-               {{"socket", config_.daemon.socket_path}, {"holder", holder_}});
-    loop_.on_tick = [this](const control::TickReport&) {
-      if (!std::exchange(ready_, true)) sd_notify(0, "READY=1");
-      sd_notify(0, "WATCHDOG=1");
+    log_.info("started", fmt::format("gpuwarden {} for owner '{}'", kVersion, config().control.owner),
+              {{"socket", config().daemon.socket_path}, {"holder", holder_}});
+    loop_.on_tick = [this](const control::TickReport&) { notify_.ready(); };
+    loop_.on_alive = [this] {
+      notify_.alive();
+      if (loop_.drain() == control::Drain::under_way) notify_.extend_stop();
     };
+    loop_.on_stopping = [this] { end_soon(); };
     boost::asio::co_spawn(io_, watch_signals(), rethrow);
     boost::asio::co_spawn(io_, live(), rethrow);
     io_.run();
-    log_->info("stopped", "pods keep running; the next daemon takes them over");
+    say_goodbye();
     return 0;
   }
 
  private:
+  /// The configuration in force.
+  const config::Config& config() const { return *in_force_.config; }
+
   awaitable<void> live() {
     co_await loop_.run();
     signals_.cancel();
     server_.stop();
     io_.stop();
+  }
+
+  /// Whatever hangs from here on is abandoned in time: the next daemon's ticks sort it out.
+  void end_soon() {
+    notify_.stopping();
+    if (std::exchange(ending_, true)) return;
+    hard_stop_.expires_after(kHardStop);
+    hard_stop_.async_wait([this](boost::system::error_code cancelled) {
+      if (cancelled) return;
+      log_.warning("stop_forced", "what is in flight did not end in time and is abandoned");
+      io_.stop();
+    });
+  }
+
+  void say_goodbye() {
+    const control::Drain drain = loop_.drain();
+    if (drain == control::Drain::done) {
+      log_.info("stopped", "the fleet is drained: no worker is left");
+    } else if (drain == control::Drain::not_asked) {
+      log_.info("stopped", "pods keep running; the next daemon takes them over");
+    } else {
+      ports::LogFields fields;
+      if (const auto* last = loop_.view().last; last != nullptr && last->snapshot)
+        fields.emplace_back("workers", std::to_string(last->snapshot->workers.size()));
+      log_.warning("stopped",
+                   fmt::format("the fleet is not drained ({}): pods keep running; the next daemon takes them "
+                               "over",
+                               drain_problem(drain)),
+                   fields);
+    }
+  }
+
+  void tell_warnings(const config::Loaded& loaded) {
+    for (const config::Problem& warning : loaded.warnings)
+      log_.warning("configuration", warning.message, {{"name", warning.name}});
   }
 
   awaitable<http::ServerResponse> answer(http::ServerRequest request) {
@@ -101,16 +165,16 @@ class Daemon {
 
   Result<void> listen() {
     std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(config_.daemon.socket_path).parent_path(),
+    std::filesystem::create_directories(std::filesystem::path(config().daemon.socket_path).parent_path(),
                                         ignored);
-    if (auto bound = server_.listen_unix(config_.daemon.socket_path, 0660); !bound) {
-      return fail(bound.error().within("GPUWARDEN_SOCKET " + config_.daemon.socket_path));
+    if (auto bound = server_.listen_unix(config().daemon.socket_path, 0660); !bound) {
+      return fail(bound.error().within("GPUWARDEN_SOCKET " + config().daemon.socket_path));
     }
-    if (config_.daemon.listen_port == 0) return {};
-    const auto port = static_cast<std::uint16_t>(config_.daemon.listen_port);
-    if (auto bound = server_.listen_tcp(config_.daemon.listen_host, port); !bound) {
+    if (config().daemon.listen_port == 0) return {};
+    const auto port = static_cast<std::uint16_t>(config().daemon.listen_port);
+    if (auto bound = server_.listen_tcp(config().daemon.listen_host, port); !bound) {
       return fail(
-          bound.error().within(fmt::format("GPUWARDEN_LISTEN {}:{}", config_.daemon.listen_host, port)));
+          bound.error().within(fmt::format("GPUWARDEN_LISTEN {}:{}", config().daemon.listen_host, port)));
     }
     return {};
   }
@@ -123,69 +187,76 @@ class Daemon {
       if (failure) co_return;
       if (signal == SIGHUP) {
         reload();
-      } else if (config_.daemon.drain_on_exit && !asked) {
-        log_->info("draining", "asked to stop: draining the fleet first; a second signal stops at once");
-        sd_notify(0, "STOPPING=1");
-        loop_.drain_and_stop(config_.policy.shutdown_timeout + std::chrono::minutes(2));
+      } else if (config().daemon.drain_on_exit && !asked) {
+        begin_drain();
       } else {
-        log_->info("stopping", "asked to stop");
-        sd_notify(0, "STOPPING=1");
+        log_.info("stopping", "asked to stop");
         loop_.stop();
+        end_soon();
       }
       asked = asked || signal != SIGHUP;
     }
   }
 
-  /// A configuration that does not hold is refused whole; the daemon goes on with the one it has.
+  void begin_drain() {
+    const Duration limit = config().policy.shutdown_timeout + kDrainMargin;
+    log_.info("draining", "asked to stop: draining the fleet first; a second signal stops at once",
+              {{"at_most", format_duration(limit)}});
+    notify_.stopping();
+    notify_.extend_stop();
+    loop_.drain_and_stop(limit);
+  }
+
+  /// A configuration that does not hold is refused whole; the daemon goes on with the one it has. What needs
+  /// a restart stays as it is, so that nothing is half applied.
   void reload() {
     const auto source = read_source();
     if (!source) {
-      log_->error("reload_refused", source.error().message);
+      log_.error("reload_refused", source.error().message);
       return;
     }
-    config::Loaded fresh = config::load(*source, true);
+    const config::Loaded fresh = config::load(*source, true);
     if (!fresh.config) {
-      for (const config::Problem& problem : fresh.errors) {
-        log_->error("reload_refused", problem.message, {{"name", problem.name}});
-      }
+      for (const config::Problem& problem : fresh.errors)
+        log_.error("reload_refused", problem.message, {{"name", problem.name}});
       return;
     }
-    const auto changes = config::differences(loaded_, fresh);
-    for (const std::string& change : changes) log_->info("reloaded", change);
-    if (changes.empty()) log_->info("reloaded", "nothing changed");
     config::teach(world_.redactor, *fresh.config);
-    if (needs_restart(config_, *fresh.config)) {
-      log_->warning("restart_needed",
-                    "addresses, keys, log and socket settings take effect with: systemctl restart gpuwarden");
+    tell_warnings(fresh);
+    const std::vector<config::Change> changes = config::differences(in_force_, fresh);
+    tell_changes(changes);
+    in_force_ = config::keep_until_restart(in_force_, fresh);
+    log_.set_level(config().daemon.log_level);
+    loop_.apply(loop_settings(config(), holder_));
+  }
+
+  void tell_changes(const std::vector<config::Change>& changes) {
+    std::size_t waiting = 0;
+    for (const config::Change& change : changes) {
+      waiting += change.restart ? 1 : 0;
+      const std::string_view when = change.restart ? "after a restart" : "in force now";
+      log_.info("reloaded", fmt::format("{}: {}, {}", change.name, change.text, when),
+                {{"name", change.name}, {"takes_effect", change.restart ? "after_restart" : "now"}});
     }
-    loop_.apply(loop_settings(*fresh.config, holder_));
-    loaded_ = std::move(fresh);
+    if (changes.empty()) log_.info("reloaded", "nothing changed");
+    if (waiting > 0)
+      log_.warning("restart_needed",
+                   fmt::format("{} of {} changes take effect with: systemctl restart gpuwarden", waiting,
+                               changes.size()));
   }
 
-  static bool needs_restart(const config::Config& before, const config::Config& after) {
-    return before.supabase.url != after.supabase.url ||
-           !(before.supabase.secret_key == after.supabase.secret_key) ||
-           before.runpod.api_url != after.runpod.api_url ||
-           !(before.runpod.api_key == after.runpod.api_key) ||
-           !(before.ssh.private_key == after.ssh.private_key) ||
-           before.daemon.socket_path != after.daemon.socket_path ||
-           before.daemon.listen_port != after.daemon.listen_port ||
-           before.daemon.log_level != after.daemon.log_level ||
-           before.daemon.log_format != after.daemon.log_format ||
-           before.daemon.log_file != after.daemon.log_file;
-  }
-
-  boost::asio::io_context io_{1};    // the one event loop
-  config::Loaded loaded_;            // what SIGHUP compares with
-  config::Config config_;            // what this process was started with
-  World world_;                      // Supabase, Runpod, SSH, clocks
-  std::unique_ptr<ports::Log> log_;  // standard error and file
-  std::string holder_;               // our name in the leader lease
-  control::ControlLoop loop_;        // observe, decide, act
-  ops::Api api_;                     // what operators may look at
-  http::Server server_;              // control socket and loopback listener
-  boost::asio::signal_set signals_;  // SIGTERM, SIGINT, SIGHUP
-  bool ready_{false};
+  boost::asio::io_context io_{1};        // the one event loop
+  config::Loaded in_force_;              // what SIGHUP compares with
+  World world_;                          // Supabase, Runpod, SSH, clocks
+  LevelFilter log_;                      // standard error and file
+  std::string holder_;                   // our name in the leader lease
+  control::ControlLoop loop_;            // observe, decide, act
+  ops::Api api_;                         // what operators may look at
+  http::Server server_;                  // control socket and loopback listener
+  boost::asio::signal_set signals_;      // SIGTERM, SIGINT, SIGHUP
+  boost::asio::steady_timer hard_stop_;  // ends what does not end by itself
+  Notify notify_;                        // systemd
+  bool ending_{false};
 };
 
 }  // namespace

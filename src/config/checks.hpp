@@ -25,6 +25,9 @@ void resolve_pass_env(Draft& draft, const Source& source, Loaded& loaded);
 /// Warns of names in the environment that look like ours and are not in the table.
 void check_unknown_names(const Draft& draft, const Source& source, Loaded& loaded);
 
+/// Hands what several rooms need to each of them; the last step of putting a configuration together.
+void share(Config& config);
+
 /// Reads or makes the SSH key and fills the draft's SSH settings. Makes one only when `make` is set and
 /// nothing is wrong so far.
 void resolve_ssh_key(Draft& draft, const Source& source, bool make, Loaded& loaded);

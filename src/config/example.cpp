@@ -31,6 +31,7 @@ std::string rules(const Variable& variable) {
   if (variable.required) text += "Required. ";
   if (!variable.unset_means.empty()) text += "Not set: " + variable.unset_means + ". ";
   for (const std::string& old : variable.old_names) text += "Old name: " + old + ". ";
+  if (variable.restart) text += "A change needs a restart. ";
   return std::string(trimmed(text));
 }
 
@@ -46,7 +47,8 @@ std::string example_file() {
       "in "
       "lower case.\n"
       "# Check it with:      gpuwarden config --check\n"
-      "# See what holds:     gpuwarden config --explain\n";
+      "# See what holds:     gpuwarden config --explain\n"
+      "# Apply a change:      systemctl reload gpuwarden (or restart, where a variable says so)\n";
   std::string group;
   for (const Variable& variable : table()) {
     if (variable.group != group) {

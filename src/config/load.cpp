@@ -73,7 +73,8 @@ void read_variable(const Variable& variable, const Source& source, Draft& draft,
   }
 }
 
-/// Settings that several rooms need are given once by the operator and handed to each room here.
+}  // namespace
+
 void share(Config& config) {
   policy::Settings& policy = config.policy;
   control::Settings& control = config.control;
@@ -90,8 +91,6 @@ void share(Config& config) {
   bootstrap.bootstrap_timeout = policy.spawning_timeout;
   bootstrap.connect_timeout = std::min(bootstrap.connect_timeout, policy.spawning_timeout);
 }
-
-}  // namespace
 
 Loaded load(const Source& source, bool make_ssh_key) {
   Loaded loaded;

@@ -34,7 +34,8 @@ struct Variable {
   std::string meaning;        ///< one sentence
   std::string example;        ///< shown where there is no default value
   bool required{false};
-  bool secret{false};  ///< also as NAME_FILE and as a systemd credential; never shown
+  bool secret{false};   ///< also as NAME_FILE and as a systemd credential; never shown
+  bool restart{false};  ///< a change takes effect only after a restart, not with SIGHUP
   std::vector<std::string> old_names{};
 };
 

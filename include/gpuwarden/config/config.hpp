@@ -79,7 +79,7 @@ struct Loaded {
   std::optional<Config> config;  ///< only when there are no errors
   std::vector<Problem> errors, warnings;
   std::vector<Entry> entries;  ///< every variable of the table, for --explain
-  /// Values in force by name, for `differences`; empty ones are not in it.
+  /// Values by name, defaults included, for `differences`; empty ones are not in it.
   std::map<std::string, Secret> values;
 };
 
@@ -93,7 +93,17 @@ std::string example_file();
 /// Every secret of the configuration goes into the redactor.
 void teach(Redactor& redactor, const Config& config);
 
-/// Names whose values differ, with both values (secrets as "[changed]"), for SIGHUP.
-std::vector<std::string> differences(const Loaded& before, const Loaded& after);
+/// A variable whose value differs.
+struct Change {
+  std::string name;
+  std::string text;     ///< "3 -> 10"; "[changed]" for secrets
+  bool restart{false};  ///< takes effect only after a restart
+};
+/// What SIGHUP reports: how the configuration on disk, `after`, differs from the one in force.
+std::vector<Change> differences(const Loaded& in_force, const Loaded& after);
+
+/// What SIGHUP applies: `after`, but everything that needs a restart as it is in force, so that no pair of
+/// settings is half applied. Both must be valid.
+Loaded keep_until_restart(const Loaded& in_force, const Loaded& after);
 
 }  // namespace gpuwarden::config

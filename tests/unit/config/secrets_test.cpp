@@ -151,23 +151,5 @@ TEST(Secrets, AreTaughtToTheRedactor) {
   }
 }
 
-TEST(Secrets, ShowAsChangedOnlyWhenTheyDiffer) {
-  const Loaded before = FakeSource().set("MAX_ACTIVE_GPUS", "3").load();
-  EXPECT_TRUE(differences(before, before).empty());
-  const Loaded after = FakeSource().set("RUNPOD_API_KEY", "rpa_PLANTEDother").load();
-  EXPECT_EQ(differences(before, after),
-            (std::vector<std::string>{"RUNPOD_API_KEY: [changed]", "MAX_ACTIVE_GPUS: 3 -> 10"}));
-  const Loaded back = FakeSource().set("MAX_DAILY_COST_USD", "60").load();
-  EXPECT_EQ(differences(back, FakeSource().load()),
-            std::vector<std::string>{"MAX_DAILY_COST_USD: 60 -> (not set)"});
-}
-
-TEST(Secrets, PassedOnToWorkersShowAsChangedByName) {
-  const auto with = [](const std::string& value) {
-    return FakeSource().set("WORKER_PASS_ENV", "MY_TOKEN").set("MY_TOKEN", value).load();
-  };
-  EXPECT_EQ(differences(with("PLANTED1"), with("PLANTED2")), std::vector<std::string>{"MY_TOKEN: [changed]"});
-}
-
 }  // namespace
 }  // namespace gpuwarden::config
