@@ -10,7 +10,8 @@
 
 namespace gpuwarden::test {
 
-/// A child process of a test; killed (and everything in its process group) by the destructor.
+/// A child process of a test; killed (and everything in its process group) by the destructor, and by the
+/// kernel when the thread that started it ends without one.
 class Process {
  public:
   /// Starts argv[0] with exactly `environment`; standard output and error go to `log`, or output to `out`

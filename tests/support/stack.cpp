@@ -7,7 +7,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 namespace gpuwarden::test {
 namespace {
@@ -42,15 +44,17 @@ bool eventually(std::chrono::milliseconds limit, const std::function<bool()>& do
   }
 }
 
-Stack::Stack(Options options) {
+Stack::Stack(Options options) : user_(options.user) {
   std::string pattern = (std::filesystem::temp_directory_path() / "gpuwarden-stack.XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
   dir_ = pattern;
   std::filesystem::permissions(dir_, std::filesystem::perms(0755));
+  if (user_ != 0 && chown(dir_.c_str(), user_, user_) != 0) throw std::runtime_error("chown failed");
   std::vector<std::string> argv{GPUWARDEN_SANDBOX_PROGRAM, "--dir", dir_ + "/sandbox", "--scenario",
                                 options.scenario};
   argv.insert(argv.end(), options.sandbox_arguments.begin(), options.sandbox_arguments.end());
-  sandbox_ = std::make_unique<Process>(argv, own_environment(), dir_ + "/sandbox.log", dir_ + "/ready.json");
+  sandbox_ = std::make_unique<Process>(as_user(argv), own_environment(), dir_ + "/sandbox.log",
+                                       dir_ + "/ready.json");
   const bool up = eventually(60s, [&] {
     return read_file(dir_ + "/ready.json").find('\n') != std::string::npos || !sandbox_->running();
   });
@@ -58,6 +62,7 @@ Stack::Stack(Options options) {
     throw std::runtime_error("the sandbox did not start: " + read_file(dir_ + "/sandbox.log"));
   ready_ = Json::parse(read_file(dir_ + "/ready.json"));
   control_ = ready_.at("control").get<std::string>();
+  database_url_ = ready_.at("database_url").get<std::string>();
   environment_ = read_env_file(ready_.at("env_file").get<std::string>());
   for (const auto& name : {"PATH", "HOME", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"}) {
     const auto own = own_environment();
@@ -74,8 +79,8 @@ Stack::~Stack() {
 }
 
 void Stack::start_daemon() {
-  daemon_ = std::make_unique<Process>(std::vector<std::string>{GPUWARDEN_PROGRAM, "run"}, environment_,
-                                      dir_ + "/daemon.log");
+  daemon_ =
+      std::make_unique<Process>(as_user({GPUWARDEN_PROGRAM, "run"}), environment_, dir_ + "/daemon.log");
 }
 
 void Stack::kill_daemon() {
@@ -89,9 +94,19 @@ std::optional<int> Stack::stop_daemon(std::chrono::milliseconds limit) {
   return daemon_->wait(limit);
 }
 
+std::vector<std::string> Stack::as_user(std::vector<std::string> argv) const {
+  if (user_ == 0) return argv;
+  const std::string id = std::to_string(user_);
+  // A change of user forgets the signal at the parent's death: setpriv asks for it again.
+  std::vector<std::string> all{"/usr/bin/setpriv", "--reuid",     id,     "--regid", id,
+                               "--clear-groups",   "--pdeathsig", "KILL", "--"};
+  all.insert(all.end(), std::make_move_iterator(argv.begin()), std::make_move_iterator(argv.end()));
+  return all;
+}
+
 Finished Stack::cli(std::vector<std::string> arguments, std::chrono::milliseconds limit) {
   arguments.insert(arguments.begin(), GPUWARDEN_PROGRAM);
-  return run(std::move(arguments), environment_, limit);
+  return run(as_user(std::move(arguments)), environment_, limit);
 }
 
 Json Stack::request(const std::string& method, const std::string& path, const std::string& body) {
@@ -112,20 +127,37 @@ void Stack::add_tasks(int count, double seconds) {
   request("POST", "/sandbox/tasks", Json{{"count", count}, {"seconds", seconds}}.dump());
 }
 
-Json Stack::status() {
+std::string Stack::ask_daemon(const std::string& path) {
   const Finished finished = run({"/usr/bin/curl", "-sS", "--max-time", "5", "--unix-socket",
-                                 environment_.at("GPUWARDEN_SOCKET"), "http://localhost/v1/status"},
+                                 environment_.at("GPUWARDEN_SOCKET"), "http://localhost" + path},
                                 own_environment());
-  return finished.exit_code == 0 ? Json::parse(finished.output, nullptr, false) : Json();
+  return finished.exit_code == 0 ? finished.output : "";
+}
+
+Json Stack::status() {
+  const std::string answer = ask_daemon("/v1/status");
+  return answer.empty() ? Json() : Json::parse(answer, nullptr, false);
+}
+
+Finished Stack::psql(const std::string& text) {
+  Finished finished =
+      run({"/usr/bin/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", database_url_, "-c", text}, own_environment());
+  if (finished.exit_code != 0) throw std::runtime_error(text + ": " + finished.output);
+  return finished;
 }
 
 Json Stack::sql(const std::string& query) {
-  const Finished finished =
-      run({"/usr/bin/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", ready_.at("database_url").get<std::string>(),
-           "-c", "select coalesce(json_agg(q), '[]') from (" + query + ") q"},
-          own_environment());
-  if (finished.exit_code != 0) throw std::runtime_error(query + ": " + finished.output);
-  return Json::parse(finished.output);
+  return Json::parse(psql("select coalesce(json_agg(q), '[]') from (" + query + ") q").output);
+}
+void Stack::execute(const std::string& statements) {
+  psql(statements);
+}
+void Stack::insert_tasks(int count, double seconds) {
+  execute("insert into tasks (task_type, params, status) select 'sample', jsonb_build_object('seconds', " +
+          std::to_string(seconds) + "), 'Queued' from generate_series(1, " + std::to_string(count) + ")");
+}
+void Stack::fault(const Json& what) {
+  request("POST", "/sandbox/fault", what.dump());
 }
 
 std::string Stack::daemon_log() const {
@@ -140,6 +172,19 @@ std::vector<Json> Stack::log_events(const std::string& event) const {
     if (entry.is_object() && entry.value("event", "") == event) found.push_back(std::move(entry));
   }
   return found;
+}
+
+bool all_complete_and_no_pod(Stack& stack, int tasks) {
+  const Json state = stack.state();
+  return state.at("tasks").value("complete", 0) == tasks && state.at("pods").empty();
+}
+
+void expect_each_task_completed_once(Stack& stack, int tasks) {
+  const Json rows = stack.sql("select status::text, count(*) as n from tasks group by 1");
+  ASSERT_EQ(rows.size(), 1u) << rows.dump();
+  EXPECT_EQ(rows[0]["status"], "Complete");
+  EXPECT_EQ(rows[0]["n"], tasks);
+  EXPECT_EQ(stack.state().at("tasks").value("completed_twice", -1), 0);
 }
 
 }  // namespace gpuwarden::test
