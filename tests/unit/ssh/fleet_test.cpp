@@ -40,13 +40,17 @@ Target target_of(const SshHost& host) {
   return target;
 }
 
-/// Time for which this thread could have run and was kept waiting by other programs.
-Clock::duration starved() {
+/// Time for which this thread could have run and was kept waiting by other programs; nothing where the kernel
+/// does not count it.
+std::optional<Clock::duration> starved_so_far() {
   std::ifstream file("/proc/thread-self/schedstat");
   long long ran = 0;
   long long waited = 0;
-  file >> ran >> waited;
+  if (!(file >> ran >> waited)) return std::nullopt;
   return std::chrono::nanoseconds(waited);
+}
+Clock::duration starved() {
+  return starved_so_far().value_or(0ns);
 }
 
 /// A 10 ms ticker that remembers how late it ever was: by the clock, and without the time in which the
@@ -80,6 +84,8 @@ class Ticker {
 
 TEST(Fleet, TwoHundredSessionsNeverStallTheLoop) {
   constexpr int kSessions = 200;
+  if (!starved_so_far())
+    GTEST_SKIP() << "this kernel does not say how long a thread waited for a processor (schedstat)";
   const SshHost host;
   asio::io_context io;
   HandshakeLimit limit(io.get_executor(), 16);
@@ -93,7 +99,10 @@ TEST(Fleet, TwoHundredSessionsNeverStallTheLoop) {
     asio::co_spawn(
         io,
         [&]() -> awaitable<void> {
-          auto session = co_await Session::connect(io.get_executor(), limit, target_of(host));
+          // By name: looking it up must not block the loop either.
+          Target target = target_of(host);
+          target.host = "localhost";
+          auto session = co_await Session::connect(io.get_executor(), limit, std::move(target));
           if (!session) {
             ++failures[session.error().message];
           } else {
@@ -118,8 +127,7 @@ TEST(Fleet, TwoHundredSessionsNeverStallTheLoop) {
       kSessions, ms(Clock::now() - began), ms(ticker.worst), ms(ticker.worst_of_our_own),
       limit.most_at_once());
   EXPECT_EQ(good, kSessions) << ::testing::PrintToString(failures);
-  EXPECT_GT(starved(), 0ms);  // so the figure is known here
-  EXPECT_LT(ms(ticker.worst_of_our_own), 250);
+  EXPECT_LT(ms(ticker.worst_of_our_own), 100);
   EXPECT_LE(limit.most_at_once(), 16);
   EXPECT_GT(limit.most_at_once(), 1);
 }
