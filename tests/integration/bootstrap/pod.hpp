@@ -75,7 +75,8 @@ struct Site {
   }
 };
 
-/// A worker id of this process alone: agents find what they started by it, and other tests' agents run beside.
+/// A worker id of this process alone: agents find what they started by it, and other tests' agents run
+/// beside.
 inline WorkerId own_worker_id(unsigned number) {
   return make_worker_id("test", parse_time("2026-11-24T01:01:01Z").value(),
                         (static_cast<std::uint32_t>(::getpid()) << 8) | (number & 0xffU));
