@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <cctype>
 
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/config/nearest.hpp"
+#include "gpuwarden/domain/gpu_match.hpp"
 
 #include "checkup.hpp"
 
@@ -12,11 +12,6 @@ namespace gpuwarden::cli {
 namespace {
 
 constexpr const char* kNoAnswer = "Runpod does not answer";
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 /// "Did you mean X?" or the whole choice when nothing is near.
 std::string hint(std::string_view variable, const std::string& word,
@@ -91,10 +86,8 @@ boost::asio::awaitable<Finding> check_gpu_types(Checkup& checkup) {
   std::string good;
   bool stock = false;
   for (const std::string& type : settings.gpu_types) {
-    const auto at = std::find_if(offers->begin(), offers->end(), [&](const GpuOffer& offer) {
-      return same_word(offer.id, type) || same_word(offer.name, type);
-    });
-    if (at == offers->end()) {
+    const GpuOffer* at = find_gpu(*offers, type);
+    if (at == nullptr) {
       wrong.push_back(hint("RUNPOD_GPU_TYPE", type, choices));
       continue;
     }

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "gpuwarden/domain/gpu_match.hpp"
+
 namespace gpuwarden::control {
 namespace {
 
@@ -39,7 +41,9 @@ std::vector<Place> places(const policy::Settings& settings, const std::vector<Ne
 StockLevel stock_at(const GpuOffer& gpu, const std::string& data_center) {
   if (data_center.empty()) return gpu.stock;
   const auto found = gpu.stock_by_data_center.find(data_center);
-  return found == gpu.stock_by_data_center.end() ? StockLevel::unknown : found->second;
+  if (found != gpu.stock_by_data_center.end()) return found->second;
+  // A catalogue that lists data centres lists all that have the GPU.
+  return gpu.stock_by_data_center.empty() ? StockLevel::unknown : StockLevel::none;
 }
 
 }  // namespace
@@ -49,21 +53,19 @@ ResolvedOffers resolve_offers(const policy::Settings& settings, const std::vecto
   ResolvedOffers result;
   const std::vector<Place> where = places(settings, volumes, result.problems);
   for (const std::string& wanted : settings.gpu_types) {
-    const auto gpu = std::find_if(catalogue.begin(), catalogue.end(), [&](const GpuOffer& offer) {
-      return offer.id == wanted || offer.name == wanted;
-    });
-    if (gpu == catalogue.end() && !catalogue.empty()) {
+    const GpuOffer* gpu = find_gpu(catalogue, wanted);
+    if (gpu == nullptr && !catalogue.empty()) {
       result.problems.push_back(fmt::format("GPU type '{}' is not in the catalogue", wanted));
     }
     for (const Place& place : where) {
       policy::Offer offer;
-      offer.placement = {gpu == catalogue.end() ? wanted : gpu->id,
+      offer.placement = {gpu == nullptr ? wanted : gpu->id,
                          place.data_center,
                          place.volume_id,
                          place.volume_name,
                          settings.cloud,
-                         gpu == catalogue.end() ? 0.0 : gpu->price_per_hr};
-      offer.stock = gpu == catalogue.end() ? StockLevel::unknown : stock_at(*gpu, place.data_center);
+                         gpu == nullptr ? 0.0 : gpu->price_per_hr};
+      offer.stock = gpu == nullptr ? StockLevel::unknown : stock_at(*gpu, place.data_center);
       result.offers.push_back(std::move(offer));
     }
   }
