@@ -22,7 +22,7 @@ Finding skipped(std::string why) {
 }
 Finding failed_call(const Error& error, std::string remedy) {
   Finding finding = failed(error.message, std::move(remedy));
-  finding.unreachable = is_unreachable(error);
+  finding.unreachable = is_unreachable(error.kind);
   return finding;
 }
 

@@ -11,7 +11,7 @@
 namespace gpuwarden::cli {
 namespace {
 
-constexpr const char* kNoAnswer = "Runpod does not answer";
+constexpr const char* kNoAnswer = "the pods could not be listed";
 
 /// "Did you mean X?" or the whole choice when nothing is near.
 std::string hint(std::string_view variable, const std::string& word,

@@ -17,7 +17,7 @@ constexpr std::string_view kMigrate =
 std::string remedy_for(const Error& error, const std::string& url) {
   if (error.kind == ErrorKind::unauthorized)
     return "Copy SUPABASE_SECRET_KEY again: Supabase dashboard, Project Settings, API Keys";
-  if (is_unreachable(error))
+  if (is_unreachable(error.kind))
     return fmt::format("Is the project paused, or the network down? curl -sI {}/rest/v1/", url);
   return fmt::format("Check SUPABASE_URL ({}) and that the project is healthy", url);
 }

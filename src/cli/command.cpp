@@ -8,8 +8,8 @@
 
 namespace gpuwarden::cli {
 
-bool is_unreachable(const Error& error) {
-  switch (error.kind) {
+bool is_unreachable(ErrorKind kind) {
+  switch (kind) {
     case ErrorKind::unavailable:
     case ErrorKind::timeout:
     case ErrorKind::ambiguous:
@@ -29,7 +29,7 @@ bool is_unreachable(const Error& error) {
 }
 
 int exit_code(const Error& error) {
-  return is_unreachable(error) ? kUnreachable : kFailed;
+  return is_unreachable(error.kind) ? kUnreachable : kFailed;
 }
 
 int report_error(Output& output, const Error& error, std::string_view next) {

@@ -43,7 +43,7 @@ int version(Output& output);
 int report_error(Output& output, const Error& error, std::string_view next);
 /// 3 when the service could not be reached or did not answer, else 1.
 int exit_code(const Error& error);
-bool is_unreachable(const Error& error);
+bool is_unreachable(ErrorKind kind);
 
 /// Indented JSON and a line end; broken UTF-8 is replaced.
 void print_json(Output& output, const Json& json);

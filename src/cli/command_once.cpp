@@ -15,11 +15,7 @@ boost::asio::awaitable<int> once(Scope scope) {
     co_return code;
   }
   print_plan(*summary, !dry, scope.output);
-  if (dry) {
-    scope.output.out << "\nNothing was done. To do it once: gpuwarden once\n";
-  } else {
-    scope.output.out << (code == kDone ? "\nNext: gpuwarden status\n" : "\nNext: gpuwarden doctor\n");
-  }
+  scope.output.out << "\n" << next_after_plan(*summary, !dry) << "\n";
   co_return code;
 }
 

@@ -12,7 +12,7 @@ boost::asio::awaitable<int> plan(Scope scope) {
     scope.output.out << ops::report_to_json(summary->report) << "\n";
   } else {
     print_plan(*summary, false, scope.output);
-    scope.output.out << "\nNothing was done. To do it once: gpuwarden once\n";
+    scope.output.out << "\n" << next_after_plan(*summary, false) << "\n";
   }
   co_return plan_exit_code(*summary);
 }

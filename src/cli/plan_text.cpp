@@ -32,7 +32,8 @@ std::string subject(const Action& action) {
 void print_actions(const control::CycleSummary& summary, bool done, Output& output) {
   const auto& actions = summary.report.plan.actions;
   if (actions.empty()) {
-    output.out << "Actions  none: the fleet is as it should be\n";
+    const bool blind = !summary.report.snapshot || !summary.report.pods;
+    output.out << "Actions  none" << (blind ? ": not everything could be read" : "") << "\n";
     return;
   }
   output.out << "Actions  " << actions.size() << "\n";
@@ -58,6 +59,16 @@ void print_actions(const control::CycleSummary& summary, bool done, Output& outp
   table.print(output.out, output.width, output.colour, "  ");
 }
 
+/// The reason without the error that is printed above as unread.
+std::string_view short_reason(const Gate& gate, const control::TickReport& report) {
+  std::string_view reason = gate.reason;
+  for (const std::string* error : {&report.snapshot_error, &report.pods_error}) {
+    const std::string tail = ": " + *error;
+    if (!error->empty() && reason.ends_with(tail)) reason.remove_suffix(tail.size());
+  }
+  return reason;
+}
+
 }  // namespace
 
 void print_plan(const control::CycleSummary& summary, bool done, Output& output) {
@@ -81,16 +92,26 @@ void print_plan(const control::CycleSummary& summary, bool done, Output& output)
     Table table({{"GATE"}, {"REASON", false, true}, {"OPENS IN"}});
     for (const Gate& gate : report.plan.gates)
       table.add({{gate.name, Colour::yellow},
-                 {gate.reason},
+                 {std::string(short_reason(gate, report))},
                  {gate.opens_in ? format_duration(*gate.opens_in) : ""}});
     table.print(output.out, output.width, output.colour, "  ");
   }
 }
 
 int plan_exit_code(const control::CycleSummary& summary) {
-  if (!summary.report.snapshot || !summary.report.pods) return kUnreachable;
+  const control::TickReport& report = summary.report;
+  for (const auto& failure : {report.snapshot_failure, report.pods_failure}) {
+    if (failure && is_unreachable(*failure)) return kUnreachable;
+  }
+  if (!report.snapshot || !report.pods) return kFailed;
   const auto failed = [](const control::ActionResult& result) { return !result.ok; };
   return std::any_of(summary.results.begin(), summary.results.end(), failed) ? kFailed : kDone;
+}
+
+std::string_view next_after_plan(const control::CycleSummary& summary, bool done) {
+  if (!summary.report.snapshot || !summary.report.pods) return "Next: gpuwarden doctor";
+  if (!done) return "Nothing was done. To do it once: gpuwarden once";
+  return plan_exit_code(summary) == kDone ? "Next: gpuwarden status" : "Next: gpuwarden doctor";
 }
 
 }  // namespace gpuwarden::cli

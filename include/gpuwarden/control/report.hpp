@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "gpuwarden/base/error.hpp"
 #include "gpuwarden/base/time.hpp"
 #include "gpuwarden/domain/action.hpp"
 #include "gpuwarden/domain/pod.hpp"
@@ -21,6 +22,7 @@ struct TickReport {
   std::optional<std::vector<Pod>> pods;  ///< none = the list was not complete
   std::string snapshot_error, pods_error;
   Plan plan;
+  std::optional<ErrorKind> snapshot_failure, pods_failure;  ///< what kind of errors those are
 };
 
 /// How an action ended.

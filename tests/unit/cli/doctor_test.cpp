@@ -143,7 +143,7 @@ TEST(Doctor, TellsABadRunpodKeyFromAnOutage) {
   const Spoken denied = terminal.type({"doctor"});
   EXPECT_EQ(denied.code, kFailed);
   EXPECT_NE(denied.out.find("Make a key with read and write permission"), std::string::npos);
-  EXPECT_NE(denied.out.find("skipped  gpu types      Runpod does not answer"), std::string::npos);
+  EXPECT_NE(denied.out.find("skipped  gpu types      the pods could not be listed"), std::string::npos);
   terminal.provider->outage = fail(ErrorKind::timeout, "no answer for 10s").value();
   EXPECT_EQ(terminal.type({"doctor"}).code, kUnreachable);
 }

@@ -65,20 +65,50 @@ TEST(PlanCommand, SaysWhatCouldNotBeReadAndEndsWithThree) {
   control::CycleSummary blind = summary();
   blind.report.snapshot.reset();
   blind.report.snapshot_error = "timeout after 10s";
+  blind.report.snapshot_failure = ErrorKind::timeout;
   blind.report.plan.actions.clear();
-  blind.report.plan.gates = {{"database", "not readable, so nothing is done", std::nullopt}};
+  blind.report.plan.gates = {
+      {"database", "not readable, so nothing is done: timeout after 10s", std::nullopt}};
   terminal.cycle = blind;
   const Spoken said = terminal.type({"plan"});
   EXPECT_EQ(said.code, kUnreachable);
   EXPECT_EQ(said.out,
             "As of    2026-11-24T00:00:00Z\n"
             "Unread   Supabase: timeout after 10s\n"
-            "Actions  none: the fleet is as it should be\n"
+            "Actions  none: not everything could be read\n"
             "Held back by\n"
             "  GATE      REASON                            OPENS IN\n"
             "  database  not readable, so nothing is done  -\n"
             "\n"
-            "Nothing was done. To do it once: gpuwarden once\n");
+            "Next: gpuwarden doctor\n");
+}
+
+TEST(PlanCommand, EndsWithOneWhenAServiceAnswersWithAnError) {
+  for (const ErrorKind kind : {ErrorKind::unauthorized, ErrorKind::not_found, ErrorKind::malformed}) {
+    Terminal terminal;
+    control::CycleSummary denied = summary();
+    denied.report.pods.reset();
+    denied.report.pods_error = "401";
+    denied.report.pods_failure = kind;
+    terminal.cycle = denied;
+    for (const auto& words :
+         std::vector<std::vector<std::string>>{{"plan"}, {"once", "--dry-run"}, {"once"}}) {
+      const Spoken said = terminal.type(words);
+      EXPECT_EQ(said.code, kFailed) << to_string(kind);
+      EXPECT_TRUE(said.out.ends_with("\nNext: gpuwarden doctor\n")) << said.out;
+    }
+    denied.report.snapshot.reset();
+    denied.report.snapshot_failure = ErrorKind::unavailable;
+    terminal.cycle = denied;
+    EXPECT_EQ(terminal.type({"plan"}).code, kUnreachable) << "one of the two does not answer";
+  }
+}
+
+TEST(PlanCommand, SaysThatNothingNeedsToBeDone) {
+  Terminal terminal;
+  terminal.cycle = summary();
+  terminal.cycle->report.plan.actions.clear();
+  EXPECT_NE(terminal.type({"plan"}).out.find("\nActions  none\n"), std::string::npos);
 }
 
 TEST(OnceCommand, ActsAndSaysHowEachActionEnded) {
