@@ -168,13 +168,16 @@ class Daemon {
     std::filesystem::create_directories(std::filesystem::path(config().daemon.socket_path).parent_path(),
                                         ignored);
     if (auto bound = server_.listen_unix(config().daemon.socket_path, 0660); !bound) {
-      return fail(bound.error().within("GPUWARDEN_SOCKET " + config().daemon.socket_path));
+      Error error = bound.error().within("GPUWARDEN_SOCKET");
+      if (error.kind == ErrorKind::conflict)
+        error.message += ". If it is another gpuwarden: gpuwarden status";
+      return fail(std::move(error));
     }
     if (config().daemon.listen_port == 0) return {};
     const auto port = static_cast<std::uint16_t>(config().daemon.listen_port);
     if (auto bound = server_.listen_tcp(config().daemon.listen_host, port); !bound) {
-      return fail(
-          bound.error().within(fmt::format("GPUWARDEN_LISTEN {}:{}", config().daemon.listen_host, port)));
+      // The fleet matters more than its metrics.
+      log_.warning("no_metrics", bound.error().within("GPUWARDEN_LISTEN").message);
     }
     return {};
   }

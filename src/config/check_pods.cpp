@@ -29,7 +29,17 @@ void check_pods(const Draft& draft, const Usable& usable, Loaded& loaded) {
   if (policy.cloud == Cloud::community && !policy.volume_names.empty())
     warn("RUNPOD_CLOUD",
          "network volumes (RUNPOD_STORAGE_NAME) exist only in the secure cloud. Set RUNPOD_CLOUD=SECURE.");
-  if (!worker.auto_start) return;
+  if (!worker.auto_start) {
+    if (!worker.start_cmd.empty())
+      warn("WORKER_START_CMD",
+           "is never run, because AUTO_START_WORKER_PROCESS is false. Remove one of the two.");
+    else if (!worker.repo_url.empty())
+      warn("AUTO_START_WORKER_PROCESS",
+           "is false: WORKER_REPO_URL is fetched, but gpuwarden starts nothing in it. Make sure that the "
+           "image "
+           "does, or set it to true and WORKER_START_CMD.");
+    return;
+  }
   for (const auto& [name, value] :
        {std::pair("WORKER_REPO_URL", &worker.repo_url), std::pair("WORKER_START_CMD", &worker.start_cmd)}) {
     if (value->empty() && usable.contains(name))

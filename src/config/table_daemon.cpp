@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <array>
 #include <cctype>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 
 #include "text.hpp"
 #include "types.hpp"
@@ -22,8 +25,14 @@ Type log_level() {
           }};
 }
 
+bool is_ip_address(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  return inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
+}
+
 Type listen_address() {
-  const std::string words = "host:port or off";
+  const std::string words = "IP:port, localhost:port or off";
   return {words, [=](std::string_view value, Draft& draft) -> std::string {
             DaemonSettings& daemon = draft.config.daemon;
             if (lower(value) == "off") {
@@ -33,10 +42,12 @@ Type listen_address() {
             const auto colon = value.rfind(':');
             const auto port =
                 colon == std::string_view::npos ? std::nullopt : parse_whole(value.substr(colon + 1));
-            std::string_view host = value.substr(0, std::min(colon, value.size()));
-            if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-            if (!port || *port < 1 || *port > 65535 || host.empty())
-              return fmt::format("must be {}, not {}", words, quoted(value));
+            std::string_view name = value.substr(0, std::min(colon, value.size()));
+            if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+            const std::string host = lower(name);
+            if (!port || *port < 1 || *port > 65535 || (host != "localhost" && !is_ip_address(host)))
+              return fmt::format("must be {}, not {}{}", words, quoted(value),
+                                 host == "*" ? ". All addresses of this machine are 0.0.0.0" : "");
             daemon.listen_host = host;
             daemon.listen_port = static_cast<int>(*port);
             return {};

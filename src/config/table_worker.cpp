@@ -111,7 +111,8 @@ std::vector<Variable> worker_variables() {
        .group = group,
        .type = yes_no(in(&Config::bootstrap, &Settings::auto_start)),
        .default_value = "true",
-       .meaning = "false: the image starts the worker by itself; nothing is cloned or started over SSH."},
+       .meaning = "false: the image starts the worker by itself. WORKER_REPO_URL is still cloned and "
+                  "WORKER_SETUP_CMD still run where they are set; only WORKER_START_CMD is left out."},
   };
 }
 

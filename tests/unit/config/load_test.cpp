@@ -129,6 +129,18 @@ TEST(Configuration, NeedsNoWorkerCommandsWhenTheImageStartsTheWorker) {
   EXPECT_EQ(fake.load().errors.size(), 2U);
   fake.set("AUTO_START_WORKER_PROCESS", "false");
   EXPECT_TRUE(fake.load().config);
+  EXPECT_EQ(all_of(fake.load().warnings), "");
+}
+
+TEST(Configuration, WarnsWhenNothingStartsWhatIsFetched) {
+  FakeSource fake;
+  fake.set("AUTO_START_WORKER_PROCESS", "false");
+  const Loaded both = fake.load();
+  EXPECT_TRUE(both.config) << all_of(both.errors);
+  EXPECT_EQ(
+      all_of(both.warnings),
+      "WORKER_START_CMD: is never run, because AUTO_START_WORKER_PROCESS is false. Remove one of the two.\n");
+  EXPECT_NE(about(fake.unset("WORKER_START_CMD").load().warnings, "AUTO_START_WORKER_PROCESS"), "");
 }
 
 TEST(Configuration, HasEitherANetworkVolumeOrAPersistentDisk) {
@@ -172,8 +184,14 @@ TEST(Configuration, TakesAnIpv6ListenAddressAndWarnsOfAnOpenOne) {
   const Loaded open = FakeSource().set("GPUWARDEN_LISTEN", "0.0.0.0:9464").load();
   ASSERT_TRUE(open.config);
   EXPECT_NE(about(open.warnings, "GPUWARDEN_LISTEN"), "");
-  for (const char* bad : {"9464", "127.0.0.1:", "127.0.0.1:65536", ":9464", "127.0.0.1:http"})
+  for (const char* bad : {"9464", "127.0.0.1:", "127.0.0.1:65536", ":9464", "127.0.0.1:http", "myhost:9464",
+                          "*:9464", "1.2.3:9464", "[::1:9464", "[]:9464"})
     EXPECT_FALSE(FakeSource().set("GPUWARDEN_LISTEN", bad).load().config) << bad;
+  EXPECT_EQ(
+      about(FakeSource().set("GPUWARDEN_LISTEN", "*:9464").load().errors, "GPUWARDEN_LISTEN"),
+      "must be IP:port, localhost:port or off, not '*:9464'. All addresses of this machine are 0.0.0.0");
+  EXPECT_EQ(FakeSource().set("GPUWARDEN_LISTEN", "LOCALHOST:9464").load().config->daemon.listen_host,
+            "localhost");
 }
 
 TEST(Configuration, RefusesASocketPathThatTheSystemCannotBind) {
