@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include "gpuwarden/cli/context.hpp"
 #include "gpuwarden/control/loop.hpp"
 
+#include "control_socket.hpp"
 #include "daemon.hpp"
 #include "process.hpp"
 #include "services.hpp"
@@ -24,32 +26,23 @@
 namespace gpuwarden::app {
 namespace {
 
-using boost::asio::awaitable;
-
 cli::Output standard_output() {
   cli::Output output{std::cout, std::cerr};
-  output.colour = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  const char* terminal = std::getenv("TERM");
+  const bool wanted =
+      std::getenv("NO_COLOR") == nullptr && terminal != nullptr && std::string_view(terminal) != "dumb";
+  output.colour = wanted && isatty(STDOUT_FILENO) == 1;
+  output.err_colour = wanted && isatty(STDERR_FILENO) == 1;
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) output.width = size.ws_col;
   return output;
 }
 
-ports::Async<std::string> ask_daemon(http::Client& http, std::string socket, std::string path) {
-  http::Request request;
-  request.url = "http://localhost" + path;
-  request.unix_socket = std::move(socket);
-  request.timeout = std::chrono::seconds(5);
-  auto response = co_await http.fetch(std::move(request));
-  if (!response) co_return fail(response.error());
-  if (response->status != 200)
-    co_return fail(ErrorKind::malformed, "the daemon answered " + std::to_string(response->status));
-  co_return std::move(response->body);
-}
-
-/// Log of a one-shot command: warnings and errors only, on standard error, so that the output stays clean.
-LogSettings quiet_log() {
+/// Log of a one-shot command, on standard error. What a rehearsal would log is in what it prints; a cycle
+/// that acts tells errors when they happen.
+LogSettings quiet_log(const cli::Invocation& invocation) {
   LogSettings settings;
-  settings.level = "error";
+  settings.level = invocation.command == "once" && !invocation.dry_run ? "error" : "off";
   return settings;
 }
 
@@ -61,7 +54,7 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
   cli::Services services;
   if (loaded.config) {
     world.emplace(io.get_executor(), *loaded.config);
-    log = make_log(quiet_log(), world->redactor, world->clock);
+    log = make_log(quiet_log(invocation), world->redactor, world->clock);
     loop = std::make_unique<control::ControlLoop>(environment(*world, *log),
                                                   loop_settings(*loaded.config, holder_name()));
     services.store = world->store;
@@ -85,11 +78,25 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
   return code;
 }
 
-int refuse(const config::Loaded& loaded, std::ostream& err) {
+/// `run` tells a configuration that does not hold the way it would log: systemd's journal gets JSON lines.
+int refuse_run(const config::Loaded& loaded, const cli::Output& output) {
+  const auto format = loaded.values.find("LOG_FORMAT");
+  const bool given = format != loaded.values.end();
+  if (given ? format->second.reveal() != "json" : isatty(STDERR_FILENO) == 1)
+    return cli::refuse_configuration(loaded, output);
+  Redactor redactor;
+  for (const config::Entry& entry : loaded.entries) {
+    const auto value = loaded.values.find(entry.name);
+    if (entry.secret && value != loaded.values.end()) redactor.add(value->second.reveal());
+  }
+  LogSettings settings;
+  settings.json = true;
+  const SystemClock clock;
+  const auto log = make_log(settings, redactor, clock);
   for (const config::Problem& problem : loaded.errors)
-    err << "error: " << problem.name << ": " << problem.message << "\n";
-  err << loaded.errors.size() << (loaded.errors.size() == 1 ? " error" : " errors")
-      << " in the configuration; nothing was started. See: gpuwarden config --explain\n";
+    log->error("configuration", problem.message, {{"name", problem.name}});
+  log->error("refused", "nothing was started. Next: gpuwarden config --check",
+             {{"errors", std::to_string(loaded.errors.size())}});
   return cli::kUsage;
 }
 
@@ -104,17 +111,14 @@ int run_application(int argc, const char* const* argv) {
   const cli::Invocation& invocation = *line.invocation;
   output.json = invocation.json;
 
-  auto source = read_source();
-  if (!source) {
-    std::cerr << "error: " << source.error().message << "\n";
-    return cli::kUsage;
-  }
-  if (const auto code = cli::run_offline(invocation, *source, output)) return *code;
+  // The log is what `run` writes; --json asks for the format that LOG_FORMAT=json gives, after SIGHUP too.
+  if (invocation.command == "run" && invocation.json) ::setenv("LOG_FORMAT", "json", 1);
 
-  const config::Loaded loaded = config::load(*source, true);
-  if (!loaded.config && invocation.command != "doctor") return refuse(loaded, std::cerr);
-  if (invocation.command == "run") return run_daemon(loaded);
-  return run_command(invocation, loaded, output);
+  const config::Source source = read_source();
+  if (const auto code = cli::run_offline(invocation, source, output)) return *code;
+  const config::Loaded loaded = config::load(source, cli::ssh_key_need(invocation));
+  if (invocation.command != "run") return run_command(invocation, loaded, output);
+  return loaded.config ? run_daemon(loaded) : refuse_run(loaded, output);
 }
 
 }  // namespace gpuwarden::app

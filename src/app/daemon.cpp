@@ -213,12 +213,7 @@ class Daemon {
   /// A configuration that does not hold is refused whole; the daemon goes on with the one it has. What needs
   /// a restart stays as it is, so that nothing is half applied.
   void reload() {
-    const auto source = read_source();
-    if (!source) {
-      log_.error("reload_refused", source.error().message);
-      return;
-    }
-    const config::Loaded fresh = config::load(*source, true);
+    const config::Loaded fresh = config::load(read_source(), config::SshKey::make);
     if (!fresh.config) {
       for (const config::Problem& problem : fresh.errors)
         log_.error("reload_refused", problem.message, {{"name", problem.name}});

@@ -9,10 +9,9 @@ namespace gpuwarden::app {
 /// No core dumps and no ptrace by other processes of the same user: secrets stay in this process.
 void harden_process();
 
-/// The process environment, overlaid with the file that GPUWARDEN_ENV_FILE names (KEY=VALUE lines, as
-/// systemd's EnvironmentFile). The file is read anew on each call, which is what SIGHUP uses; its values win.
-/// Error (invalid_input): the file is named but cannot be read, or a line is no assignment.
-Result<config::Source> read_source();
+/// The process environment, overlaid with the environment file. Both are read anew on each call, which is
+/// what SIGHUP uses.
+config::Source read_source();
 
 /// Random, once per process; names it in the leader lease: "host:pid:hex".
 std::string holder_name();

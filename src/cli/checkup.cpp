@@ -6,6 +6,8 @@
 
 #include "gpuwarden/config/keys.hpp"
 
+#include "problems.hpp"
+
 namespace gpuwarden::cli {
 
 Finding passed(std::string detail) {
@@ -34,7 +36,8 @@ Finding check_configuration(const Checkup& checkup) {
     return passed(fmt::format("{} variables given, {} by default", given, loaded.entries.size() - given));
   Finding finding;
   finding.state = loaded.errors.empty() ? Finding::State::warning : Finding::State::failed;
-  finding.detail = fmt::format("{} errors, {} warnings", loaded.errors.size(), loaded.warnings.size());
+  finding.detail = fmt::format("{}, {}", counted(loaded.errors.size(), "error"),
+                               counted(loaded.warnings.size(), "warning"));
   for (const auto* problems : {&loaded.errors, &loaded.warnings}) {
     for (const config::Problem& problem : *problems)
       finding.remedy.push_back(problem.name + ": " + problem.message);
@@ -51,6 +54,10 @@ Finding check_keys(const Checkup& checkup) {
 
 Finding check_ssh_key(const Checkup& checkup) {
   const config::SshSettings& ssh = checkup.scope.config().ssh;
+  if (!ssh.problem.empty()) {
+    const Advice parts = advice(ssh.problem, "gpuwarden config --check");
+    return ssh.not_ours ? warned(parts.problem, parts.remedy) : failed(parts.problem, parts.remedy);
+  }
   if (ssh.private_key.empty()) return passed(ssh.origin);
   const auto facts = config::inspect_ssh_key(ssh.private_key.reveal());
   if (!facts) return failed(facts.error().message, "gpuwarden config --explain");

@@ -37,7 +37,7 @@ int report_error(Output& output, const Error& error, std::string_view next) {
     print_json(output,
                {{"error", {{"kind", to_string(error.kind)}, {"message", error.message}, {"next", next}}}});
   } else {
-    output.err << paint("error:", Colour::red, output.colour) << " " << printable(error.message)
+    output.err << paint("error:", Colour::red, output.err_colour) << " " << printable(error.message)
                << "\nNext: " << next << "\n";
   }
   return exit_code(error);

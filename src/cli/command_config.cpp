@@ -1,9 +1,13 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 
 #include "command.hpp"
+#include "problems.hpp"
 #include "table.hpp"
+#include "wrap.hpp"
 
 namespace gpuwarden::cli {
 namespace {
@@ -12,17 +16,14 @@ using config::Entry;
 using config::Loaded;
 using config::Problem;
 
-std::string counted(std::size_t number, std::string_view what) {
-  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
-}
-
 void print_problems(const Loaded& loaded, Output& output) {
-  for (const Problem& problem : loaded.errors)
-    output.out << paint("error", Colour::red, output.colour) << "    " << problem.name << ": "
-               << problem.message << "\n";
-  for (const Problem& problem : loaded.warnings)
-    output.out << paint("warning", Colour::yellow, output.colour) << "  " << problem.name << ": "
-               << problem.message << "\n";
+  constexpr std::size_t kLabel = 9;
+  const auto print = [&](const Problem& problem, std::string_view word, Colour colour) {
+    print_wrapped(output.out, paint(word, colour, output.colour) + std::string(kLabel - word.size(), ' '),
+                  kLabel, problem.name + ": " + problem.message, kLabel, output.width);
+  };
+  for (const Problem& problem : loaded.errors) print(problem, "error", Colour::red);
+  for (const Problem& problem : loaded.warnings) print(problem, "warning", Colour::yellow);
 }
 
 void print_summary(const Loaded& loaded, Output& output) {
@@ -39,36 +40,67 @@ void print_summary(const Loaded& loaded, Output& output) {
   }
 }
 
-/// One table a group: every variable with its meaning, or only what the operator gave.
+/// Where the values were looked for.
+void print_file(const config::EnvFile& file, Output& output) {
+  if (file.path.empty()) {
+    output.out << "File     none: GPUWARDEN_ENV_FILE is not set"
+               << ", and " << config::kServiceEnvFile << " is not used\n\n";
+    return;
+  }
+  output.out << "File     " << file.path
+             << (file.by_default ? " (used because neither GPUWARDEN_ENV_FILE nor SUPABASE_URL is set)"
+                                 : " (named by GPUWARDEN_ENV_FILE)")
+             << "\n\n";
+}
+
+/// "NAME=value  (origin)" and, where asked for, what it means: long values and meanings are wrapped, never
+/// cut.
+void print_entry(const Entry& entry, Output& output, bool with_meaning) {
+  constexpr std::size_t kWidest = 100;
+  const std::size_t width = std::min<std::size_t>(static_cast<std::size_t>(output.width), kWidest);
+  const bool unset = entry.value.empty();
+  const std::string value =
+      unset ? entry.default_value.empty() ? "(not set)" : entry.default_value : printable(entry.value);
+  const std::string note = entry.origin == "not set" ? std::string() : "  [" + entry.origin + "]";
+  const std::string line = entry.name + "=" + value;
+  const bool one_line = 2 + display_width(line) + display_width(note) <= width;
+  const std::string_view separator = unset ? "  " : "=";
+  std::vector<std::string> lines = wrapped(entry.name + std::string(separator) + value, width - 2, width - 6);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    output.out << (i == 0 ? "  " : "      ");
+    if (i != 0) {
+      output.out << lines[i] << "\n";
+      continue;
+    }
+    const std::size_t name_end = std::min(entry.name.size(), lines[i].size());
+    output.out << paint(lines[i].substr(0, name_end), entry.given ? Colour::bold : Colour::none,
+                        output.colour)
+               << paint(lines[i].substr(name_end), unset ? Colour::dim : Colour::none, output.colour)
+               << paint(one_line ? note : std::string(), Colour::dim, output.colour) << "\n";
+  }
+  if (!one_line && !note.empty()) {
+    for (const std::string& part : wrapped(note.substr(2), width - 6, width - 6))
+      output.out << "      " << paint(part, Colour::dim, output.colour) << "\n";
+  }
+  if (!with_meaning) return;
+  std::string meaning = entry.meaning;
+  if (entry.type != "text") meaning += " Takes " + entry.type + ".";
+  for (const std::string& part : wrapped(meaning, width - 6, width - 6))
+    output.out << "      " << part << "\n";
+}
+
+/// Every variable with its meaning, or only what the operator gave.
 void print_groups(const Loaded& loaded, Output& output, bool everything) {
   std::string group;
-  std::vector<Column> columns{{"NAME"}, {"VALUE", false, true}, {"ORIGIN", false, true}};
-  if (everything) columns.push_back({"MEANING", false, true});
-  std::vector<std::pair<std::string, Table>> tables;
   for (const Entry& entry : loaded.entries) {
     if (!everything && !entry.given) continue;
     if (entry.group != group) {
+      output.out << (group.empty() ? "" : "\n") << paint(entry.group, Colour::bold, output.colour) << "\n";
       group = entry.group;
-      tables.emplace_back(group, Table(columns));
     }
-    const bool unset = entry.value.empty();
-    tables.back().second.add({{entry.name, entry.given ? Colour::bold : Colour::none},
-                              {unset ? entry.default_value : entry.value, unset ? Colour::dim : Colour::none},
-                              {entry.origin, Colour::dim},
-                              {entry.meaning, Colour::none}});
+    print_entry(entry, output, everything);
   }
-  for (const auto& [name, table] : tables) {
-    output.out << paint(name, Colour::bold, output.colour) << "\n";
-    table.print(output.out, output.width, output.colour, "  ");
-    output.out << "\n";
-  }
-}
-
-Json problems_json(const std::vector<Problem>& problems) {
-  Json list = Json::array();
-  for (const Problem& problem : problems)
-    list.push_back({{"name", problem.name}, {"message", problem.message}});
-  return list;
+  output.out << "\n";
 }
 
 Json config_json(const Loaded& loaded) {
@@ -85,6 +117,7 @@ Json config_json(const Loaded& loaded) {
                          {"meaning", entry.meaning}});
   }
   return {{"valid", loaded.errors.empty()},
+          {"file", text_or_null(loaded.file.path)},
           {"errors", problems_json(loaded.errors)},
           {"warnings", problems_json(loaded.warnings)},
           {"variables", std::move(variables)}};
@@ -97,7 +130,7 @@ int show_config(const Invocation& line, const config::Source& source, Output& ou
     output.out << config::example_file();
     return kDone;
   }
-  const Loaded loaded = config::load(source, false);
+  const Loaded loaded = config::load(source, config::SshKey::check);
   const int code = loaded.errors.empty() ? kDone : kUsage;
   if (output.json) {
     print_json(output, line.check ? Json{{"valid", loaded.errors.empty()},
@@ -107,6 +140,7 @@ int show_config(const Invocation& line, const config::Source& source, Output& ou
     return code;
   }
   if (!line.check) {
+    print_file(loaded.file, output);
     print_groups(loaded, output, line.explain);
     if (!line.explain)
       output.out << "Only what differs from the defaults. Everything: gpuwarden config --explain\n";

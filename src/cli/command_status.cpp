@@ -13,30 +13,42 @@ boost::asio::awaitable<Result<Json>> from_daemon(Scope scope) {
   co_return json;
 }
 
-boost::asio::awaitable<Result<Json>> from_database(Scope scope) {
+boost::asio::awaitable<Result<Json>> from_database(Scope scope, Error daemon_error) {
   ports::SnapshotQuery query;
   query.owner = scope.config().policy.owner;
   query.failure_window = scope.config().policy.failure_window;
   query.rescue_exempt = scope.config().policy.stuck_exempt;
   const auto snapshot = co_await scope.services.store->snapshot(std::move(query));
   if (!snapshot) co_return fail(snapshot.error());
-  co_return snapshot_status(*snapshot);
+  co_return snapshot_status(*snapshot, daemon_error);
+}
+
+/// What to type when the daemon could not be asked.
+std::string_view next_without_daemon(ErrorKind kind) {
+  if (kind == ErrorKind::not_found) return "Next: systemctl start gpuwarden, or gpuwarden run";
+  if (kind == ErrorKind::unauthorized)
+    return "Next: sudo gpuwarden status, or join its group: sudo usermod -aG gpuwarden $USER, then log in "
+           "again";
+  return "Next: journalctl -u gpuwarden -n 50";
 }
 
 }  // namespace
 
 boost::asio::awaitable<int> status(Scope scope) {
   auto json = co_await from_daemon(scope);
-  const bool daemon_runs = json.has_value();
-  if (!daemon_runs) json = co_await from_database(scope);
+  std::string_view next = "Next: gpuwarden plan, gpuwarden failures, gpuwarden worker ID";
+  if (!json) {
+    const Error error = json.error();
+    next = next_without_daemon(error.kind);
+    json = co_await from_database(scope, error);
+  }
   if (!json) co_return report_error(scope.output, json.error(), "gpuwarden doctor");
   if (scope.output.json) {
     print_json(scope.output, *json);
     co_return kDone;
   }
   print_status(*json, scope.output);
-  scope.output.out << (daemon_runs ? "\nNext: gpuwarden plan, gpuwarden failures, gpuwarden worker ID\n"
-                                   : "\nNext: gpuwarden run, or systemctl start gpuwarden\n");
+  scope.output.out << "\n" << next << "\n";
   co_return kDone;
 }
 

@@ -33,8 +33,11 @@ std::string span(const Json& json, const char* name) {
 void print_daemon(const Json& status, Output& output) {
   const Json& daemon = at(status, "daemon");
   if (!daemon.is_object()) {
+    const Json& error = at(status, "daemon_error");
+    const bool absent = text(error, "kind") == to_string(ErrorKind::not_found);
     output.out << paint("Daemon", Colour::yellow, output.colour)
-               << "   not running (or its socket is elsewhere); this is what the database says\n";
+               << (absent ? "   not running: " : "   cannot be asked: ") << text(error, "message")
+               << "\n         This is what the database says.\n";
     return;
   }
   const Json& leading = at(daemon, "leading");

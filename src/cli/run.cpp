@@ -17,7 +17,7 @@ struct Redacted {
       if (entry.secret && value != loaded.values.end()) redactor.add(value->second.reveal());
     }
   }
-  Output page() { return Output{out, err, target.json, target.colour, target.width}; }
+  Output page() { return Output{out, err, target.json, target.colour, target.width, target.err_colour}; }
   void flush() {
     target.out << redactor.redact(out.str()) << std::flush;
     target.err << redactor.redact(err.str()) << std::flush;
@@ -46,6 +46,12 @@ boost::asio::awaitable<int> dispatch(Scope scope) {
 
 }  // namespace
 
+config::SshKey ssh_key_need(const Invocation& invocation) {
+  const std::string& name = invocation.command;
+  const bool connects = name == "run" || (name == "once" && !invocation.dry_run);
+  return connects ? config::SshKey::make : config::SshKey::unused;
+}
+
 std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output) {
   output.json = output.json || invocation.json;
   if (invocation.command == "config") return show_config(invocation, source, output);
@@ -64,6 +70,8 @@ boost::asio::awaitable<int> run_online(Invocation invocation, const config::Load
   if (invocation.command == "doctor") {
     // Its lines appear one by one: checks can take long.
     code = co_await doctor(scope, [&redacted] { redacted.flush(); });
+  } else if (!loaded.config) {
+    code = refuse_configuration(loaded, page);
   } else {
     code = co_await dispatch(scope);
   }

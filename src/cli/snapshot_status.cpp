@@ -56,11 +56,12 @@ Json scale_json(const Snapshot& snapshot) {
 
 }  // namespace
 
-Json snapshot_status(const Snapshot& snapshot) {
+Json snapshot_status(const Snapshot& snapshot, const Error& daemon_error) {
   Json workers = Json::array();
   for (const Worker& worker : snapshot.workers) workers.push_back(worker_json(worker));
   const BreakerMemory& breaker = snapshot.breaker;
   return {{"daemon", nullptr},
+          {"daemon_error", {{"kind", to_string(daemon_error.kind)}, {"message", daemon_error.message}}},
           {"at", format_time_ms(snapshot.db_now)},
           {"queue", queue_json(snapshot.queue)},
           {"scale", scale_json(snapshot)},

@@ -28,8 +28,8 @@ void check_unknown_names(const Draft& draft, const Source& source, Loaded& loade
 /// Hands what several rooms need to each of them; the last step of putting a configuration together.
 void share(Config& config);
 
-/// Reads or makes the SSH key and fills the draft's SSH settings. Makes one only when `make` is set and
-/// nothing is wrong so far.
-void resolve_ssh_key(Draft& draft, const Source& source, bool make, Loaded& loaded);
+/// Reads or makes the SSH key and fills the draft's SSH settings. Makes one only when nothing is wrong so
+/// far.
+void resolve_ssh_key(Draft& draft, const Source& source, SshKey need, Loaded& loaded);
 
 }  // namespace gpuwarden::config

@@ -73,6 +73,17 @@ void read_variable(const Variable& variable, const Source& source, Draft& draft,
   }
 }
 
+/// Where the environment file cannot be read, that something is not set follows from it: only what is wrong
+/// with given values is news.
+void forget_consequences(const Source& source, Loaded& loaded) {
+  const auto given = [&](const std::string& name) {
+    return source.environment.contains(name) ||
+           std::any_of(loaded.entries.begin(), loaded.entries.end(),
+                       [&](const Entry& entry) { return entry.given && entry.name == name; });
+  };
+  std::erase_if(loaded.errors, [&](const Problem& problem) { return !given(problem.name); });
+}
+
 }  // namespace
 
 void share(Config& config) {
@@ -92,8 +103,9 @@ void share(Config& config) {
   bootstrap.connect_timeout = std::min(bootstrap.connect_timeout, policy.spawning_timeout);
 }
 
-Loaded load(const Source& source, bool make_ssh_key) {
+Loaded load(const Source& source, SshKey need) {
   Loaded loaded;
+  loaded.file = source.file;
   Draft draft;
   Usable usable;
   for (const Variable& variable : table()) read_variable(variable, source, draft, usable, loaded);
@@ -104,7 +116,10 @@ Loaded load(const Source& source, bool make_ssh_key) {
   resolve_pass_env(draft, source, loaded);
   check_unknown_names(draft, source, loaded);
   draft.config.daemon.state_dir = draft.state_dir.empty() ? source.state_directory : draft.state_dir;
-  resolve_ssh_key(draft, source, make_ssh_key, loaded);
+  if (source.file.unreadable) forget_consequences(source, loaded);
+  loaded.errors.insert(loaded.errors.begin(), source.file.errors.begin(), source.file.errors.end());
+  loaded.warnings.insert(loaded.warnings.begin(), source.file.warnings.begin(), source.file.warnings.end());
+  resolve_ssh_key(draft, source, need, loaded);
   if (!loaded.errors.empty()) return loaded;
   share(draft.config);
   loaded.config = std::move(draft.config);

@@ -44,8 +44,11 @@ void look_in_credentials(const Source& source, const std::string& name, std::vec
 /// Everything given under exactly this name; an error when that is not one value.
 std::optional<Given> find_under(const std::string& name, bool secret, const Source& source, Loaded& loaded) {
   std::vector<Given> found;
-  if (const std::string_view value = from_environment(source, name); !value.empty())
-    found.push_back({std::string(value), name, "environment"});
+  if (const std::string_view value = from_environment(source, name); !value.empty()) {
+    const auto origin = source.origins.find(name);
+    found.push_back(
+        {std::string(value), name, origin == source.origins.end() ? "environment" : origin->second});
+  }
   if (secret) {
     look_in_file(source, name, found, loaded);
     look_in_credentials(source, name, found, loaded);

@@ -12,9 +12,11 @@ namespace gpuwarden::config {
 
 /// A value that the operator gave, and where.
 struct Given {
-  std::string value;   ///< trimmed, never empty
-  std::string name;    ///< the variable or file variable that holds it
-  std::string origin;  ///< "environment", "file /run/key", "systemd credential supabase_secret_key"
+  std::string value;  ///< trimmed, never empty
+  std::string name;   ///< the variable or file variable that holds it
+  /// "environment", "/etc/gpuwarden/gpuwarden.env:12", "file /run/key", "systemd credential
+  /// supabase_secret_key"
+  std::string origin;
 };
 
 /// Looks in the environment and, for secrets, in NAME_FILE and the systemd credential of the name in lower

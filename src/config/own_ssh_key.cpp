@@ -94,6 +94,17 @@ void sync(const std::string& path) {
   ::close(file);
 }
 
+/// A key that root makes belongs to the user whose directory it is: the daemon must be able to read it.
+Result<void> give_to_owner(const std::string& directory, const std::string& key) {
+  struct stat status {};
+  if (::geteuid() != 0 || ::stat(directory.c_str(), &status) != 0 || status.st_uid == 0) return {};
+  for (const std::string& file : {key, key + ".pub"}) {
+    if (::chown(file.c_str(), status.st_uid, status.st_gid) != 0)
+      return fail(ErrorKind::internal, fmt::format("cannot hand {} to its user: {}", file, reason(errno)));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string own_key_path(const std::string& state_directory) {
@@ -113,6 +124,7 @@ Result<void> make_own_key(const std::string& state_directory) {
   const std::string fresh = scratch.path + "/key";
   if (auto made = run_ssh_keygen(fresh); !made) return made;
   ::chmod(fresh.c_str(), 0600);
+  if (auto given = give_to_owner(state_directory, fresh); !given) return given;
   sync(fresh);
   // A link, unlike a rename, never replaces the key that another start has just made.
   const std::string final_path = own_key_path(state_directory);

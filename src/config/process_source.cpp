@@ -16,11 +16,14 @@ namespace {
 
 constexpr std::size_t kLargestFile = 1U << 20U;
 
+ErrorKind kind_of(int error) {
+  if (error == ENOENT || error == ENOTDIR) return ErrorKind::not_found;
+  return error == EACCES || error == EPERM ? ErrorKind::unauthorized : ErrorKind::invalid_input;
+}
+
 Result<std::string> read_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0)
-    return fail(errno == ENOENT || errno == ENOTDIR ? ErrorKind::not_found : ErrorKind::invalid_input,
-                std::strerror(errno));
+  if (file < 0) return fail(kind_of(errno), std::strerror(errno));
   std::string text;
   char buffer[4096];
   ssize_t got = 0;

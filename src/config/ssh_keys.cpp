@@ -42,12 +42,20 @@ struct KeyText {
   std::string name, text, origin;
 };
 
-/// The key that the operator named; empty text when none. Errors are added to `loaded`.
-KeyText given_private_key(const Draft& draft, const Source& source, Loaded& loaded) {
+/// What is wrong with the key.
+struct Trouble {
+  std::vector<Problem> problems;
+  bool not_ours{false};  ///< nothing but that this user may not read the key
+  bool own{false};       ///< it is the daemon's own key
+};
+
+/// The key that the operator named; empty text when none.
+KeyText given_private_key(const Draft& draft, const Source& source, Trouble& trouble) {
   std::string text = draft.ssh_private_key, path = draft.ssh_private_key_path;
   std::string name = kPrivate;
   if (!text.empty() && !path.empty()) {
-    loaded.errors.push_back({kPrivate, "is set, and RUNPOD_SSH_PRIVATE_KEY_PATH too. Remove one of them."});
+    trouble.problems.push_back(
+        {kPrivate, "is set, and RUNPOD_SSH_PRIVATE_KEY_PATH too. Remove one of them."});
     return {};
   }
   if (path.empty() && (text.starts_with('/') || text.starts_with("~/"))) path.swap(text);
@@ -56,43 +64,42 @@ KeyText given_private_key(const Draft& draft, const Source& source, Loaded& load
   path = expanded(path, source);
   const auto read = source.read_file(path);
   if (!read) {
-    loaded.errors.push_back({name, fmt::format("cannot read {}: {}. Check the path and who may read it.",
-                                               quoted(path), read.error().message)});
+    trouble.not_ours = read.error().kind == ErrorKind::unauthorized;
+    trouble.problems.push_back({name, fmt::format("cannot read {}: {}. Check the path and who may read it.",
+                                                  quoted(path), read.error().message)});
     return {};
   }
   return {name, normal_key(*read), path};
 }
 
-/// The key that the daemon made itself, made now where allowed; empty text when there is none yet.
-KeyText own_private_key(const Draft& draft, const Source& source, bool make, Loaded& loaded) {
-  const std::string& directory = draft.config.daemon.state_dir;
-  if (directory.empty()) {
-    loaded.errors.push_back({kPrivate,
-                             "is not set, and there is no state directory for a key of the daemon's "
-                             "own. Set GPUWARDEN_STATE_DIR or RUNPOD_SSH_PRIVATE_KEY_PATH."});
-    return {};
-  }
+/// The key that the daemon made itself, made now where `make` is set; empty text when there is none yet.
+KeyText own_private_key(const std::string& directory, const Source& source, bool make, Trouble& trouble) {
+  const auto refuse = [&](std::string message) {
+    trouble.problems.push_back({kPrivate, std::move(message)});
+    return KeyText{};
+  };
+  if (directory.empty())
+    return refuse(
+        "is not set, and there is no state directory for a key of the daemon's own. Set GPUWARDEN_STATE_DIR "
+        "or RUNPOD_SSH_PRIVATE_KEY_PATH.");
   const std::string path = own_key_path(directory);
   auto read = source.read_file(path);
   if (!read && read.error().kind == ErrorKind::not_found) {
-    if (!make || !loaded.errors.empty()) return {kPrivate, "", "own key, made at the first run in " + path};
-    if (const auto made = make_own_key(directory); !made) {
-      loaded.errors.push_back(
-          {kPrivate, fmt::format("is not set, and the daemon's own key cannot be made: {}. Set "
-                                 "GPUWARDEN_STATE_DIR to a directory that it may write.",
-                                 made.error().message)});
-      return {};
-    }
+    if (!make) return {kPrivate, "", "own key, will be made at the first run: " + path};
+    if (const auto made = make_own_key(directory); !made)
+      return refuse(
+          fmt::format("is not set, and the daemon's own key cannot be made: {}. Set "
+                      "GPUWARDEN_STATE_DIR to a directory that it may write.",
+                      made.error().message));
     read = source.read_file(path);
   }
-  if (!read) {
-    loaded.errors.push_back(
-        {kPrivate, fmt::format("is not set, and the daemon's own key {} cannot be read: {}. "
-                               "Run as the user that owns it.",
-                               quoted(path), read.error().message)});
-    return {};
-  }
-  return {kPrivate, normal_key(*read), "own key " + path};
+  if (read) return {kPrivate, normal_key(*read), "own key " + path};
+  trouble.not_ours = read.error().kind == ErrorKind::unauthorized;
+  trouble.own = true;
+  return refuse(
+      fmt::format("is not set, and the daemon's own key {} cannot be read: {}. Run as the user that "
+                  "owns it, as in: sudo -u gpuwarden gpuwarden doctor",
+                  quoted(path), read.error().message));
 }
 
 /// Key type and base64, without the comment.
@@ -103,54 +110,78 @@ std::string without_comment(std::string_view line) {
   return std::string(line.substr(0, line.find(' ', first + 1)));
 }
 
-void check_public_key(const Draft& draft, const Source& source, const SshKeyFacts& facts, Loaded& loaded) {
+void check_public_key(const Draft& draft, const Source& source, const SshKeyFacts& facts, Trouble& trouble) {
   std::string name = kPublic, line = draft.ssh_public_key;
   if (!line.empty() && !draft.ssh_public_key_path.empty()) {
-    loaded.errors.push_back({kPublic, "is set, and RUNPOD_SSH_PUBLIC_KEY_PATH too. Remove one of them."});
+    trouble.problems.push_back({kPublic, "is set, and RUNPOD_SSH_PUBLIC_KEY_PATH too. Remove one of them."});
     return;
   }
   if (!draft.ssh_public_key_path.empty()) {
     name = "RUNPOD_SSH_PUBLIC_KEY_PATH";
     const auto read = source.read_file(expanded(draft.ssh_public_key_path, source));
     if (!read) {
-      loaded.errors.push_back({name, fmt::format("cannot read {}: {}. Remove it: the public key is derived.",
-                                                 quoted(draft.ssh_public_key_path), read.error().message)});
+      trouble.problems.push_back(
+          {name, fmt::format("cannot read {}: {}. Remove it: the public key is derived.",
+                             quoted(draft.ssh_public_key_path), read.error().message)});
       return;
     }
     line = *read;
   }
   if (!line.empty() && without_comment(line) != facts.public_line)
-    loaded.errors.push_back(
+    trouble.problems.push_back(
         {name,
          fmt::format("does not belong to the private key ({} {}). Remove it: the public key is derived.",
                      facts.type, facts.fingerprint)});
 }
 
-}  // namespace
-
-void resolve_ssh_key(Draft& draft, const Source& source, bool make, Loaded& loaded) {
-  const std::size_t errors_before = loaded.errors.size();
-  KeyText key = given_private_key(draft, source, loaded);
-  if (loaded.errors.size() != errors_before) return;
+/// Reads the key and everything that follows from it.
+void read_ssh_key(Draft& draft, const Source& source, SshKey need, Loaded& loaded, Trouble& trouble) {
+  KeyText key = given_private_key(draft, source, trouble);
+  if (!trouble.problems.empty()) return;
   const bool own = key.text.empty();
-  if (own) key = own_private_key(draft, source, make, loaded);
-  if (loaded.errors.size() != errors_before) return;
+  const bool make = need == SshKey::make && loaded.errors.empty();
+  if (own) key = own_private_key(draft.config.daemon.state_dir, source, make, trouble);
+  if (!trouble.problems.empty()) return;
   draft.config.ssh.origin = key.origin;
   if (Entry* entry = entry_of(loaded, kPrivate); own && entry != nullptr) entry->origin = key.origin;
   if (key.text.empty()) return;
   const auto facts = inspect_ssh_key(key.text);
   if (!facts) {
-    loaded.errors.push_back(
+    trouble.problems.push_back(
         {key.name, (own ? "(" + key.origin + ") " : std::string()) + facts.error().message});
     return;
   }
-  check_public_key(draft, source, *facts, loaded);
+  check_public_key(draft, source, *facts, trouble);
+  if (!trouble.problems.empty()) return;
   draft.config.ssh.private_key = Secret(key.text);
   draft.config.ssh.public_key = facts->public_line + " gpuwarden";
   if (Entry* entry = entry_of(loaded, kPrivate)) entry->value = "[set]";
   if (Entry* entry = entry_of(loaded, kPublic); entry != nullptr && !entry->given) {
     entry->value = facts->public_line;
     entry->origin = "derived from the private key";
+  }
+}
+
+}  // namespace
+
+void resolve_ssh_key(Draft& draft, const Source& source, SshKey need, Loaded& loaded) {
+  Trouble trouble;
+  read_ssh_key(draft, source, need, loaded, trouble);
+  if (trouble.problems.empty()) return;
+  SshSettings& ssh = draft.config.ssh;
+  switch (need) {
+    case SshKey::unused:
+      ssh.problem = trouble.problems.front().name + ": " + trouble.problems.front().message;
+      ssh.not_ours = trouble.not_ours;
+      return;
+    case SshKey::check:
+    case SshKey::make: {
+      // The daemon's own key is private to its user, so that another one's check says nothing about it.
+      auto& heard =
+          need == SshKey::check && trouble.not_ours && trouble.own ? loaded.warnings : loaded.errors;
+      heard.insert(heard.end(), trouble.problems.begin(), trouble.problems.end());
+      return;
+    }
   }
 }
 

@@ -54,7 +54,7 @@ std::vector<Variable> ssh_variables(const std::string& group) {
        .type = text(in(&Draft::ssh_private_key_path)),
        .unset_means = "none",
        .meaning = "File that holds such a key, instead of RUNPOD_SSH_PRIVATE_KEY.",
-       .example = "~/.ssh/gpuwarden_ed25519",
+       .example = "/etc/gpuwarden/ssh_key",
        .restart = true},
       {.name = "RUNPOD_SSH_PUBLIC_KEY",
        .group = group,
@@ -68,7 +68,7 @@ std::vector<Variable> ssh_variables(const std::string& group) {
        .type = text(in(&Draft::ssh_public_key_path)),
        .unset_means = "none",
        .meaning = "File that holds it, instead of RUNPOD_SSH_PUBLIC_KEY.",
-       .example = "~/.ssh/gpuwarden_ed25519.pub",
+       .example = "/etc/gpuwarden/ssh_key.pub",
        .restart = true},
   };
 }

@@ -25,7 +25,8 @@ struct Services {
   std::shared_ptr<ports::TaskStore> store;
   std::shared_ptr<ports::PodProvider> provider;
   std::shared_ptr<ports::Clock> clock;
-  /// GET on the daemon's control socket ("/v1/status"): the JSON text. unavailable = no daemon runs.
+  /// GET on the daemon's control socket ("/v1/status"): the JSON text. not_found = no daemon runs;
+  /// unauthorized = this user may not ask it.
   std::function<ports::Async<std::string>(std::string path)> ask_daemon;
   /// One cycle with nothing else running; dry = no action is performed.
   std::function<ports::Async<control::CycleSummary>(bool dry)> cycle;
@@ -38,6 +39,7 @@ struct Output {
   bool json{false};
   bool colour{false};
   int width{1000};  ///< columns of the terminal; without one nothing is cut
+  bool err_colour{false};
 };
 
 /// Parsed command line of everything but `run`.
@@ -57,11 +59,19 @@ struct ParsedLine {
 /// Parses argv; prints help and usage errors itself.
 ParsedLine parse(int argc, const char* const* argv, Output output);
 
+/// What `command` needs of the SSH key: `run` and a `once` that acts open SSH connections.
+config::SshKey ssh_key_need(const Invocation& invocation);
+
+/// Tells every error of a configuration that does not hold: lines on the error stream, or with --json
+/// {"errors": [{name, problem, remedy}], "warnings": [...]}. Returns the exit code.
+int refuse_configuration(const config::Loaded& loaded, Output output);
+
 /// Commands that need only the configuration: config, migrate, version. nullopt = not one of them. `config`
 /// judges what `config::load` makes of the source and makes no SSH key.
 std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output);
 
-/// Commands that talk to services: once plan status workers worker tasks failures doctor.
+/// Commands that talk to services: once plan status workers worker tasks failures doctor. Without a valid
+/// configuration only `doctor` goes on; the others say what is wrong with it.
 boost::asio::awaitable<int> run_online(Invocation invocation, const config::Loaded& loaded, Services services,
                                        Output output);
 

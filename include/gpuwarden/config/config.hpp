@@ -28,9 +28,12 @@ struct RunpodSettings {
   Secret api_key;
 };
 struct SshSettings {
-  Secret private_key;      ///< text of the key
+  Secret private_key;      ///< text of the key; empty = none yet, or see `problem`
   std::string public_key;  ///< one line
   std::string origin;      ///< where it came from, for people
+  /// Why the key cannot be used; only where load() was told to bear it. Empty = nothing is known against it.
+  std::string problem;
+  bool not_ours{false};  ///< the problem is only that this user may not read the key's file
 };
 struct DaemonSettings {
   std::string log_level{"info"}, log_format, log_file;
@@ -53,9 +56,29 @@ struct Config {
   control::Settings control;
 };
 
+struct Problem {
+  std::string name;  ///< variable, or "file:line"
+  /// What is wrong, in the first sentence, and how to mend it, in the others; no secret value.
+  std::string message;
+};
+
+/// What the service and, without GPUWARDEN_ENV_FILE, the commands read.
+inline constexpr const char* kServiceEnvFile = "/etc/gpuwarden/gpuwarden.env";
+
+/// The environment file that a source was overlaid with.
+struct EnvFile {
+  std::string path;        ///< empty = none
+  bool by_default{false};  ///< nobody named it: it is kServiceEnvFile
+  bool unreadable{false};  ///< it is there or was named, and nothing of it is known
+  std::vector<Problem> errors, warnings;
+};
+
 /// Environment and files, so that tests need neither.
 struct Source {
   std::map<std::string, std::string> environment;
+  /// Of variables that the environment file gave: "/etc/gpuwarden/gpuwarden.env:12".
+  std::map<std::string, std::string> origins;
+  EnvFile file;
   /// Contents of a file or why it can't be read.
   std::function<Result<std::string>(const std::string& path)> read_file;
   std::string credentials_directory;  ///< systemd's; empty = none
@@ -65,10 +88,11 @@ struct Source {
 /// root and ~/.local/state/gpuwarden for others.
 Source process_source();
 
-struct Problem {
-  std::string name;     ///< variable
-  std::string message;  ///< what is wrong and how to mend it; no secret value
-};
+/// Overlays the environment with the file that GPUWARDEN_ENV_FILE names (an empty value: with none) or, where
+/// neither that nor SUPABASE_URL is set, with kServiceEnvFile if it is there. Values of the file win. What is
+/// wrong with it is kept in `source.file`, so that load() reports it beside everything else.
+void read_env_file(Source& source);
+
 struct Entry {
   std::string name, value, origin, meaning, group, default_value;  ///< value is "[set]" for secrets
   std::string type;                                                ///< what values are accepted, in words
@@ -81,11 +105,19 @@ struct Loaded {
   std::vector<Entry> entries;  ///< every variable of the table, for --explain
   /// Values by name, defaults included, for `differences`; empty ones are not in it.
   std::map<std::string, Secret> values;
+  EnvFile file;  ///< as it was in the source
+};
+
+/// What a command needs of the SSH key.
+enum class SshKey {
+  unused,  ///< it opens no SSH connection: what is wrong with the key goes to SshSettings::problem
+  check,   ///< what is wrong is an error; that there is no own key yet, or another user's, is none
+  make     ///< it connects: the daemon's own key is made where none is configured and there is none
 };
 
 /// Reads, validates, reports everything at once. Writes nothing but the daemon's own SSH key, and that only
-/// when `make_ssh_key` is set, none is configured and everything else is valid.
-Loaded load(const Source& source, bool make_ssh_key);
+/// for SshKey::make when everything else is valid.
+Loaded load(const Source& source, SshKey need);
 
 /// Text of config/gpuwarden.env.example, from the same table.
 std::string example_file();

@@ -34,12 +34,18 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
   config::Source source;
   source.environment = environment;
   source.state_directory = "/state";
-  source.read_file = [](const std::string&) -> Result<std::string> {
-    return fail(ErrorKind::not_found, "No such file or directory");
+  source.read_file = [this](const std::string& path) -> Result<std::string> {
+    const auto at = files.find(path);
+    if (at == files.end()) return fail(ErrorKind::not_found, "No such file or directory");
+    return at->second;
   };
+  config::read_env_file(source);
   if (const auto code = run_offline(*line.invocation, source, output)) return {*code, out.str(), err.str()};
 
-  const config::Loaded loaded = config::load(source, false);
+  // No test makes a key on disk.
+  const bool connects = ssh_key_need(*line.invocation) == config::SshKey::make;
+  const config::Loaded loaded =
+      config::load(source, connects ? config::SshKey::check : config::SshKey::unused);
   Services services;
   if (loaded.config) {
     services.store = store;

@@ -30,10 +30,12 @@ struct Terminal {
   Terminal& set(const std::string& name, const std::string& value);
 
   std::map<std::string, std::string> environment;
+  std::map<std::string, Result<std::string>> files;
   std::shared_ptr<fakes::FakeTaskStore> store = std::make_shared<fakes::FakeTaskStore>();
   std::shared_ptr<fakes::FakePodProvider> provider = std::make_shared<fakes::FakePodProvider>();
   std::shared_ptr<fakes::FakeClock> clock = std::make_shared<fakes::FakeClock>();
-  Result<std::string> daemon_answer = fail(ErrorKind::unavailable, "no daemon listens");
+  Result<std::string> daemon_answer =
+      fail(ErrorKind::not_found, "nothing listens on /run/gpuwarden/control.sock");
   Result<control::CycleSummary> cycle = control::CycleSummary{};
   std::vector<bool> cycles;  ///< dry?
   std::vector<std::string> daemon_paths;

@@ -23,7 +23,7 @@ TEST(Doctor, PassesWhereEverythingIsInPlace) {
             "ok       gpu types      NVIDIA GeForce RTX 4090 ($0.44/h, high stock)\n"
             "ok       data centres   anywhere (RUNPOD_DATA_CENTERS is not set)\n"
             "ok       volumes        none wanted (RUNPOD_STORAGE_NAME is not set)\n"
-            "ok       ssh key        own key, made at the first run in /state/ssh_ed25519\n"
+            "ok       ssh key        own key, will be made at the first run: /state/ssh_ed25519\n"
             "\n"
             "Ready. Next: gpuwarden plan, then gpuwarden run\n");
 }
@@ -32,7 +32,7 @@ TEST(Doctor, StopsAtAWrongConfigurationAndSkipsTheRest) {
   const Spoken said = Terminal().set("MAX_ACTIVE_GPUS", "x").type({"doctor"});
   EXPECT_EQ(said.code, kUsage);
   EXPECT_TRUE(
-      said.out.starts_with("failed   configuration  1 errors, 0 warnings\n"
+      said.out.starts_with("failed   configuration  1 error, 0 warnings\n"
                            "         -> MAX_ACTIVE_GPUS: must be a whole number from 0 to 10000, not 'x'\n"
                            "skipped  keys           the configuration has errors\n"))
       << said.out;
@@ -160,6 +160,40 @@ TEST(Doctor, NamesACheckThatTakesLongerThanTwoSecondsOnATerminal) {
   EXPECT_EQ(said.err, "checking supabase ...\nchecking migrations ...\n");
   terminal.colour = false;
   EXPECT_EQ(terminal.type({"doctor"}).err, "");
+}
+
+TEST(Doctor, FailsOnAnSshKeyThatCannotBeUsedAndChecksTheRestFirst) {
+  const Spoken said = Terminal().set("RUNPOD_SSH_PRIVATE_KEY_PATH", "/none").type({"doctor"});
+  EXPECT_EQ(said.code, kFailed);
+  EXPECT_NE(said.out.find("ok       runpod "), std::string::npos);
+  EXPECT_NE(said.out.find(
+                "failed   ssh key        RUNPOD_SSH_PRIVATE_KEY_PATH: cannot read '/none': No such file or "
+                "directory\n         -> Check the path and who may read it.\n"),
+            std::string::npos)
+      << said.out;
+}
+
+TEST(Doctor, OnlyWarnsWhenTheDaemonsOwnKeyIsForTheDaemonAlone) {
+  Terminal terminal;
+  terminal.files.emplace("/state/ssh_ed25519", fail(ErrorKind::unauthorized, "Permission denied"));
+  const Spoken said = terminal.type({"doctor"});
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_NE(
+      said.out.find("warning  ssh key        RUNPOD_SSH_PRIVATE_KEY: is not set, and the daemon's own key "
+                    "'/state/ssh_ed25519' cannot be read: Permission denied\n"
+                    "         -> Run as the user that owns it, as in: sudo -u gpuwarden gpuwarden doctor\n"),
+      std::string::npos)
+      << said.out;
+}
+
+TEST(Doctor, OnlyWarnsOfAConfiguredKeyThatThisUserMayNotRead) {
+  Terminal terminal;
+  terminal.set("RUNPOD_SSH_PRIVATE_KEY_PATH", "/etc/gpuwarden/ssh_key");
+  terminal.files.emplace("/etc/gpuwarden/ssh_key", fail(ErrorKind::unauthorized, "Permission denied"));
+  EXPECT_NE(
+      terminal.type({"doctor"}).out.find("warning  ssh key        RUNPOD_SSH_PRIVATE_KEY_PATH: cannot read "),
+      std::string::npos);
+  EXPECT_EQ(terminal.type({"config", "--check"}).code, kUsage) << "the daemon's user must be able to read it";
 }
 
 TEST(Doctor, SpeaksJson) {

@@ -1,9 +1,11 @@
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/table.hpp"
 #include "cli_fixture.hpp"
 
 namespace gpuwarden::cli {
@@ -39,31 +41,57 @@ TEST(ConfigCommand, EndsWithZeroWhenThereAreOnlyWarnings) {
             std::string::npos);
 }
 
+std::size_t widest_line(const std::string& text) {
+  std::size_t widest = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) widest = std::max(widest, display_width(line));
+  return widest;
+}
+
 TEST(ConfigCommand, ExplainsEveryVariableInGroups) {
   Terminal terminal;
-  terminal.width = 140;
+  terminal.width = 80;
+  terminal.set("WORKER_SETUP_CMD",
+               "python3 -m venv .venv && .venv/bin/pip install --no-cache-dir -r requirements.txt");
   const Spoken said = terminal.type({"config", "--explain"});
   EXPECT_EQ(said.code, kDone);
-  EXPECT_EQ(
-      said.out.substr(0, said.out.find("\n\n")),
-      "Supabase\n"
-      "  NAME                      VALUE                             ORIGIN       MEANING\n"
-      "  SUPABASE_URL              https://abcdefghijkl.supabase.co  environment  The project that holds the "
-      "task "
-      "queue.\n"
-      "  SUPABASE_SECRET_KEY       [set]                             environment  The daemon's own key: "
-      "sb_secret_... or the legacy service_role J…\n"
-      "  SUPABASE_PUBLISHABLE_KEY  [set]                             environment  The key that pods use, "
-      "each with "
-      "its own token: sb_publishable_.…\n"
-      "  TASK_COUNT_SOURCE         sql                               default      Who counts the waiting "
-      "tasks: "
-      "gpuwarden_queue_depth() (sql) or t…\n"
-      "  ENABLE_DB_LOGGING         false                             default      Also write log lines into "
-      "the "
-      "table system_logs.");
-  EXPECT_NE(said.out.find("MAX_DAILY_COST_USD"), std::string::npos);
-  EXPECT_NE(said.out.find("(no limit)"), std::string::npos);
+  EXPECT_EQ(said.out.substr(0, said.out.find("Runpod\n")),
+            "File     none: GPUWARDEN_ENV_FILE is not set, and /etc/gpuwarden/gpuwarden.env is not used\n"
+            "\n"
+            "Supabase\n"
+            "  SUPABASE_URL=https://abcdefghijkl.supabase.co  [environment]\n"
+            "      The project that holds the task queue. Takes https URL.\n"
+            "  SUPABASE_SECRET_KEY=[set]  [environment]\n"
+            "      The daemon's own key: sb_secret_... or the legacy service_role JWT. Never\n"
+            "      leaves the daemon.\n"
+            "  SUPABASE_PUBLISHABLE_KEY=[set]  [environment]\n"
+            "      The key that pods use, each with its own token: sb_publishable_... or the\n"
+            "      legacy anon JWT.\n"
+            "  TASK_COUNT_SOURCE=sql  [default]\n"
+            "      Who counts the waiting tasks: gpuwarden_queue_depth() (sql) or the edge\n"
+            "      function task-counts. Takes sql or edge.\n"
+            "  ENABLE_DB_LOGGING=false  [default]\n"
+            "      Also write log lines into the table system_logs. Takes true or false.\n"
+            "\n");
+  EXPECT_NE(said.out.find("  WORKER_SETUP_CMD=python3 -m venv .venv && .venv/bin/pip install --no-cache-dir\n"
+                          "      -r requirements.txt\n"
+                          "      [environment]\n"),
+            std::string::npos)
+      << said.out;
+  EXPECT_NE(said.out.find("  MAX_DAILY_COST_USD  (no limit)\n"), std::string::npos);
+}
+
+TEST(ConfigCommand, KeepsExplanationsWithinTheTerminal) {
+  for (const int width : {60, 80, 120, 1000}) {
+    Terminal terminal;
+    terminal.width = width;
+    terminal.set("GPUWARDEN_ENV_FILE", "/my.env");
+    terminal.files.emplace("/my.env", "WORKER_SETUP_CMD=" + std::string(300, 'x') + "\n");
+    const std::string said = terminal.type({"config", "--explain"}).out;
+    EXPECT_LE(widest_line(said), std::min<std::size_t>(static_cast<std::size_t>(width), 100)) << said;
+    EXPECT_NE(said.find("[/my.env:1]"), std::string::npos);
+    EXPECT_TRUE(said.starts_with("File     /my.env (named by GPUWARDEN_ENV_FILE)\n"));
+  }
 }
 
 TEST(ConfigCommand, ShowsWithoutOptionsOnlyWhatTheOperatorGave) {
@@ -79,6 +107,8 @@ TEST(ConfigCommand, SpeaksJson) {
   const auto json = nlohmann::json::parse(said.out);
   EXPECT_EQ(json["valid"], false);
   EXPECT_EQ(json["errors"][0]["name"], "MAX_ACTIVE_GPUS");
+  EXPECT_EQ(json["errors"][0]["problem"], "must be a whole number from 0 to 10000, not 'x'");
+  EXPECT_EQ(json["file"], nullptr);
   EXPECT_EQ(json["variables"][0]["name"], "SUPABASE_URL");
   EXPECT_EQ(json["variables"][1]["value"], "[set]");
   EXPECT_EQ(json["variables"][1]["secret"], true);

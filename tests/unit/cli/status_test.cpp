@@ -71,7 +71,8 @@ TEST(StatusCommand, FallsBackToTheDatabaseWithoutTakingLeadership) {
   ASSERT_EQ(terminal.store->snapshot_queries.size(), 1U);
   EXPECT_EQ(terminal.store->snapshot_queries[0].holder, "");
   EXPECT_EQ(said.out,
-            "Daemon   not running (or its socket is elsewhere); this is what the database says\n"
+            "Daemon   not running: nothing listens on /run/gpuwarden/control.sock\n"
+            "         This is what the database says.\n"
             "As of    2026-11-24T01:00:00.000Z\n"
             "Queue    2 waiting, 0 running, 0 blocked by other tasks\n"
             "Fleet    0 active (0 idle), 1 spawning, 0 draining\n"
@@ -81,16 +82,34 @@ TEST(StatusCommand, FallsBackToTheDatabaseWithoutTakingLeadership) {
             "WORKER  STATUS    PHASE                FOR  GPU  DATA CENTRE  HEARTBEAT  USD/H  TASK\n"
             "gpu-a   spawning  bootstrapping:setup  42s  -    -                    -  $0.00  -\n"
             "\n"
-            "Next: gpuwarden run, or systemctl start gpuwarden\n");
+            "Next: systemctl start gpuwarden, or gpuwarden run\n");
   const auto json = nlohmann::json::parse(terminal.type({"status", "--json"}).out);
   EXPECT_EQ(json["daemon"], nullptr);
+  EXPECT_EQ(json["daemon_error"]["kind"], "not_found");
   EXPECT_EQ(json["workers"][0]["phase"], "bootstrapping:setup");
 }
 
 TEST(StatusCommand, FallsBackWhenTheDaemonsAnswerIsNoJson) {
   Terminal terminal;
   terminal.daemon_answer = "<html>";
-  EXPECT_NE(terminal.type({"status"}).out.find("this is what the database says"), std::string::npos);
+  const Spoken said = terminal.type({"status"});
+  EXPECT_TRUE(
+      said.out.starts_with("Daemon   cannot be asked: the daemon's answer is not JSON\n"
+                           "         This is what the database says.\n"))
+      << said.out;
+  EXPECT_TRUE(said.out.ends_with("\nNext: journalctl -u gpuwarden -n 50\n"));
+}
+
+TEST(StatusCommand, TellsASocketThatThisUserMayNotUseFromNoDaemon) {
+  Terminal terminal;
+  terminal.daemon_answer = fail(ErrorKind::unauthorized, "/run/gpuwarden/control.sock: Permission denied");
+  const Spoken said = terminal.type({"status"});
+  EXPECT_EQ(said.code, kDone);
+  EXPECT_TRUE(
+      said.out.starts_with("Daemon   cannot be asked: /run/gpuwarden/control.sock: Permission denied\n"))
+      << said.out;
+  EXPECT_NE(said.out.find("sudo usermod -aG gpuwarden $USER"), std::string::npos);
+  EXPECT_EQ(said.out.find("gpuwarden run"), std::string::npos);
 }
 
 TEST(StatusCommand, BearsAnswersOfAnyShape) {

@@ -52,19 +52,20 @@ FakeSource& FakeSource::unset(const std::string& name) {
   source.environment.erase(name);
   return *this;
 }
-FakeSource& FakeSource::file(const std::string& path, const std::string& text) {
-  files[path] = text;
+FakeSource& FakeSource::file(const std::string& path, Result<std::string> text) {
+  files.insert_or_assign(path, std::move(text));
   return *this;
 }
 
-Loaded FakeSource::load() const {
+Loaded FakeSource::load(SshKey need) const {
   Source copy = source;
   copy.read_file = [this](const std::string& path) -> Result<std::string> {
     const auto at = files.find(path);
     if (at == files.end()) return fail(ErrorKind::not_found, "No such file or directory");
     return at->second;
   };
-  return config::load(copy, false);
+  read_env_file(copy);
+  return config::load(copy, need);
 }
 
 std::string about(const std::vector<Problem>& problems, std::string_view name) {

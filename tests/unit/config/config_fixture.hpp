@@ -16,15 +16,16 @@ inline constexpr const char* kRunpodKey = "rpa_PLANTEDrunpodPLANTED03";
 
 /// A source that touches neither the process nor the disk.
 struct FakeSource {
-  std::map<std::string, std::string> files;
+  std::map<std::string, Result<std::string>> files;
   Source source;
 
   /// Everything required, nothing else.
   FakeSource();
   FakeSource& set(const std::string& name, const std::string& value);
   FakeSource& unset(const std::string& name);
-  FakeSource& file(const std::string& path, const std::string& text);
-  Loaded load() const;
+  FakeSource& file(const std::string& path, Result<std::string> text);
+  /// As the program does it, environment file included.
+  Loaded load(SshKey need = SshKey::check) const;
 };
 
 /// Message of the first problem with this name; "" when there is none.

@@ -154,22 +154,61 @@ class OwnKey : public ::testing::Test {
 };
 
 TEST_F(OwnKey, IsNotMadeByAMereCheck) {
-  const Loaded loaded = load(source, false);
+  const Loaded loaded = load(source, SshKey::check);
   ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
   EXPECT_TRUE(loaded.config->ssh.private_key.empty());
   EXPECT_EQ(loaded.config->ssh.origin,
-            "own key, made at the first run in " + own_key_path(source.state_directory));
+            "own key, will be made at the first run: " + own_key_path(source.state_directory));
   EXPECT_FALSE(std::filesystem::exists(source.state_directory));
 }
 
 TEST_F(OwnKey, IsNotMadeWhenTheConfigurationIsWrong) {
   source.environment.erase("RUNPOD_API_KEY");
-  EXPECT_FALSE(load(source, true).config);
+  EXPECT_FALSE(load(source, SshKey::make).config);
   EXPECT_FALSE(std::filesystem::exists(source.state_directory));
 }
 
+TEST_F(OwnKey, IsNeitherMadeNorMissedByCommandsThatOpenNoConnection) {
+  const Loaded loaded = load(source, SshKey::unused);
+  ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
+  EXPECT_EQ(loaded.config->ssh.problem, "");
+  EXPECT_FALSE(std::filesystem::exists(source.state_directory));
+  source.state_directory.clear();
+  EXPECT_TRUE(load(source, SshKey::unused).config) << "a user without a home";
+  EXPECT_FALSE(load(source, SshKey::make).config);
+}
+
+TEST_F(OwnKey, ThatIsAnotherUsersIsNoErrorUnlessItIsNeeded) {
+  source.read_file = [](const std::string&) -> Result<std::string> {
+    return fail(ErrorKind::unauthorized, "Permission denied");
+  };
+  const Loaded unused = load(source, SshKey::unused);
+  ASSERT_TRUE(unused.config);
+  EXPECT_TRUE(unused.config->ssh.not_ours);
+  EXPECT_NE(unused.config->ssh.problem.find("cannot be read: Permission denied"), std::string::npos);
+  EXPECT_EQ(all_of(unused.warnings), "");
+  const Loaded checked = load(source, SshKey::check);
+  ASSERT_TRUE(checked.config);
+  EXPECT_NE(about(checked.warnings, "RUNPOD_SSH_PRIVATE_KEY"), "");
+  EXPECT_NE(about(load(source, SshKey::make).errors, "RUNPOD_SSH_PRIVATE_KEY"), "");
+}
+
+TEST_F(OwnKey, ThatRootMakesBelongsToTheUserOfTheStateDirectory) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  constexpr uid_t kDaemon = 4711;
+  std::filesystem::create_directory(source.state_directory);
+  ASSERT_EQ(::chown(source.state_directory.c_str(), kDaemon, kDaemon), 0);
+  ASSERT_TRUE(load(source, SshKey::make).config);
+  for (const char* ending : {"", ".pub"}) {
+    struct stat status {};
+    ASSERT_EQ(::stat((own_key_path(source.state_directory) + ending).c_str(), &status), 0);
+    EXPECT_EQ(status.st_uid, kDaemon) << ending;
+    EXPECT_EQ(status.st_gid, kDaemon) << ending;
+  }
+}
+
 TEST_F(OwnKey, IsMadeOnceAndForItsOwnerOnly) {
-  const Loaded first = load(source, true);
+  const Loaded first = load(source, SshKey::make);
   ASSERT_TRUE(first.config) << all_of(first.errors);
   ASSERT_FALSE(first.config->ssh.private_key.empty());
   EXPECT_TRUE(first.config->ssh.public_key.starts_with("ssh-ed25519 "));
@@ -178,7 +217,7 @@ TEST_F(OwnKey, IsMadeOnceAndForItsOwnerOnly) {
   EXPECT_EQ(status.st_mode & 0777U, 0600U);
   ASSERT_EQ(::stat(source.state_directory.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777U, 0700U);
-  const Loaded second = load(source, true);
+  const Loaded second = load(source, SshKey::make);
   ASSERT_TRUE(second.config);
   EXPECT_EQ(second.config->ssh.private_key, first.config->ssh.private_key);
   int files = 0;
@@ -197,7 +236,7 @@ TEST_F(OwnKey, KeepsTheOneThatAnotherStartHasJustMade) {
 TEST_F(OwnKey, ThatCannotBeMadeIsAnErrorWithARemedy) {
   std::ofstream(directory + "/file") << "x";
   source.state_directory = directory + "/file";
-  EXPECT_NE(about(load(source, true).errors, "RUNPOD_SSH_PRIVATE_KEY").find("GPUWARDEN_STATE_DIR"),
+  EXPECT_NE(about(load(source, SshKey::make).errors, "RUNPOD_SSH_PRIVATE_KEY").find("GPUWARDEN_STATE_DIR"),
             std::string::npos);
 }
 
