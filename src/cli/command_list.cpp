@@ -46,7 +46,10 @@ std::string help_text() {
   text +=
       "\nEvery command has --json and --help.\n"
       "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a service cannot be reached.\n\n"
-      "Start with: gpuwarden config --example > gpuwarden.env, then gpuwarden doctor\n";
+      "Configuration: the file that GPUWARDEN_ENV_FILE names, else /etc/gpuwarden/gpuwarden.env, else the "
+      "environment.\n"
+      "Start with: gpuwarden config --example > gpuwarden.env, then GPUWARDEN_ENV_FILE=gpuwarden.env "
+      "gpuwarden doctor\n";
   return text;
 }
 

@@ -33,17 +33,25 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
   for (const CommandInfo& info : command_list()) {
     CLI::App* command = app.add_subcommand(info.name, info.summary);
     command->footer(indented(info.examples));
-    command->add_flag("--json", line.json, "machine-readable output");
+    command->add_flag(
+        "--json", line.json,
+        info.name == "run" ? "log in JSON lines, as LOG_FORMAT=json does" : "machine-readable output");
     if (info.name == "once") command->add_flag("--dry-run", line.dry_run, "only say what would be done");
     if (info.name == "workers") command->add_flag("--all", line.all, "ended workers too");
     if (info.name == "worker")
-      command->add_option("ID", raw.worker, "worker id, as in `gpuwarden workers`")->required();
+      command->add_option("ID", raw.worker, "worker id, as in `gpuwarden workers`")
+          ->required()
+          ->type_name("");
     if (info.name == "tasks")
-      command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled");
+      command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
+          ->type_name("STATUS");
     if (info.name == "failures")
-      command->add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)");
+      command->add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)")
+          ->type_name("TIME");
     if (info.name == "workers" || info.name == "tasks" || info.name == "failures")
-      command->add_option("--limit", line.limit, "rows at most (default: 50)")->check(CLI::Range(1, 1000));
+      command->add_option("--limit", line.limit, "rows at most, 1 to 1000 (default: 50)")
+          ->check(CLI::Range(1, 1000).description(""))
+          ->type_name("N");
     if (info.name == "config") {
       command->add_flag("--explain", line.explain, "every variable: value, origin, meaning");
       command->add_flag("--check", line.check, "only say what is wrong; exit code 2 if anything is");
@@ -124,7 +132,9 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
     return {std::nullopt, kDone};
   } catch (const CLI::ParseError& error) {
     const std::string next = known ? "gpuwarden " + first + " --help" : "gpuwarden --help";
-    return usage_error(output, explained(known ? *app.get_subcommand(first) : app, error.what()), next);
+    if (!known)
+      return usage_error(output, fmt::format("'{}' is not expected before the command.", first), next);
+    return usage_error(output, explained(*app.get_subcommand(first), error.what()), next);
   }
   if (!known) return usage_error(output, "no command given.", "gpuwarden --help");
 

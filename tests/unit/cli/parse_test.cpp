@@ -22,33 +22,38 @@ ParsedLine parsed(const std::vector<std::string>& words) {
 TEST(CommandLine, ShowsAShortGroupedHelp) {
   const Spoken help = Terminal().type({"--help"});
   EXPECT_EQ(help.code, kDone);
-  EXPECT_EQ(help.out,
-            "gpuwarden keeps a fleet of Runpod GPU pods as large as a Supabase task queue needs.\n"
-            "\n"
-            "Usage: gpuwarden COMMAND [OPTIONS]\n"
-            "\n"
-            "Daemon\n"
-            "  run       keep the fleet as large as the queue needs, until stopped\n"
-            "  once      one cycle, then exit: look, decide, act\n"
-            "  plan      what the next cycle would do, and what holds it back\n"
-            "\n"
-            "Look\n"
-            "  status    queue, fleet and breaker at a glance\n"
-            "  workers   live workers; ended ones too with --all\n"
-            "  worker    everything about one worker\n"
-            "  tasks     tasks, newest first\n"
-            "  failures  why workers failed, newest first\n"
-            "\n"
-            "Set up\n"
-            "  doctor    check everything that must be in place, and say how to mend it\n"
-            "  config    what is configured (--explain), and whether it is right (--check)\n"
-            "  migrate   print the SQL that the database needs\n"
-            "  version   version of this program\n"
-            "\n"
-            "Every command has --json and --help.\n"
-            "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a service cannot be reached.\n"
-            "\n"
-            "Start with: gpuwarden config --example > gpuwarden.env, then gpuwarden doctor\n");
+  EXPECT_EQ(
+      help.out,
+      "gpuwarden keeps a fleet of Runpod GPU pods as large as a Supabase task queue needs.\n"
+      "\n"
+      "Usage: gpuwarden COMMAND [OPTIONS]\n"
+      "\n"
+      "Daemon\n"
+      "  run       keep the fleet as large as the queue needs, until stopped\n"
+      "  once      one cycle, then exit: look, decide, act\n"
+      "  plan      what the next cycle would do, and what holds it back\n"
+      "\n"
+      "Look\n"
+      "  status    queue, fleet and breaker at a glance\n"
+      "  workers   live workers; ended ones too with --all\n"
+      "  worker    everything about one worker\n"
+      "  tasks     tasks, newest first\n"
+      "  failures  why workers failed, newest first\n"
+      "\n"
+      "Set up\n"
+      "  doctor    check everything that must be in place, and say how to mend it\n"
+      "  config    what is configured (--explain), and whether it is right (--check)\n"
+      "  migrate   print the SQL that the database needs\n"
+      "  version   version of this program\n"
+      "\n"
+      "Every command has --json and --help.\n"
+      "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a service cannot be reached.\n"
+      "\n"
+      "Configuration: the file that GPUWARDEN_ENV_FILE names, else /etc/gpuwarden/gpuwarden.env, else the "
+      "environment.\n"
+      "Start with: gpuwarden config --example > gpuwarden.env, then GPUWARDEN_ENV_FILE=gpuwarden.env "
+      "gpuwarden "
+      "doctor\n");
   EXPECT_EQ(Terminal().type({"-h"}).out, help.out);
   EXPECT_EQ(Terminal().type({"help"}).out, help.out);
 }
@@ -83,6 +88,18 @@ TEST(CommandLine, SuggestsTheNearestOption) {
   EXPECT_EQ(wrong.code, kUsage);
   EXPECT_EQ(wrong.err,
             "error: '--dryrun' is not expected here. Did you mean --dry-run?\nSee: gpuwarden once --help\n");
+}
+
+TEST(CommandLine, WantsTheCommandFirst) {
+  EXPECT_EQ(Terminal().type({"--json", "status"}).err,
+            "error: '--json' is not expected before the command.\nSee: gpuwarden --help\n");
+}
+
+TEST(CommandLine, NamesWhatOptionsTake) {
+  EXPECT_NE(Terminal().type({"failures", "--help"}).out.find("--since TIME"), std::string::npos);
+  const Spoken help = Terminal().type({"tasks", "--help"});
+  EXPECT_NE(help.out.find("--limit N  "), std::string::npos) << help.out;
+  EXPECT_NE(help.out.find("--status STATUS"), std::string::npos) << help.out;
 }
 
 TEST(CommandLine, NeedsAWorkerForWorker) {
