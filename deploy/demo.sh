@@ -1,45 +1,82 @@
 #!/usr/bin/env bash
 # Shows gpuwarden at work on this machine, with no account anywhere: installs what is missing, builds, starts the sandbox
 # (PostgreSQL, PostgREST, OpenSSH pods, a stand-in for Runpod) and the daemon, queues tasks and watches the fleet.
+# Ends with 1 and the reason when anything is not as it should be.
 #
 #   deploy/demo.sh                            20 tasks, fleet 0 -> several -> 0
 #   deploy/demo.sh --scenario worker-crash    workers die at start; the cause is named, the breaker opens, heals, closes
+#   deploy/demo.sh --scenario list            the other scenarios
 #   deploy/demo.sh --tasks 50 --keep          more tasks; leave sandbox and daemon running, to look around
+#
+# Further options: --preset NAME (release), --limit SECONDS, --no-build (use what is built).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-scenario=healthy tasks=20 keep=no preset=release limit=240
+scenario=healthy tasks=20 keep=no preset=release limit='' build=yes
 
-usage() { sed -n '2,7p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
+usage() { sed -n '2,12p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//'; }
+wrong() { echo "demo.sh: $* (see deploy/demo.sh --help)" >&2; exit 2; }
 while [ $# -gt 0 ]; do
   case $1 in
-    --scenario) scenario=${2:?--scenario needs a name}; shift 2 ;;
-    --tasks) tasks=${2:?--tasks needs a number}; shift 2 ;;
-    --keep) keep=yes; shift ;;
-    --preset) preset=${2:?--preset needs a name}; shift 2 ;;
-    --limit) limit=${2:?--limit needs seconds}; shift 2 ;;
+    --scenario) scenario=${2:-}; shift; [ -n "$scenario" ] || wrong "--scenario needs a name" ;;
+    --tasks) tasks=${2:-}; shift; [[ $tasks =~ ^[1-9][0-9]*$ ]] || wrong "--tasks needs a number" ;;
+    --keep) keep=yes ;;
+    --no-build) build=no ;;
+    --preset) preset=${2:-}; shift; [ -n "$preset" ] || wrong "--preset needs a name" ;;
+    --limit) limit=${2:-}; shift; [[ $limit =~ ^[1-9][0-9]*$ ]] || wrong "--limit needs seconds" ;;
     -h | --help) usage; exit 0 ;;
-    *) echo "demo.sh: unknown option $1 (see deploy/demo.sh --help)" >&2; exit 2 ;;
+    *) wrong "unknown option $1" ;;
   esac
+  shift
 done
 
 # shellcheck source=deploy/lib/packages.sh
 . "$root/deploy/lib/packages.sh"
-gw_install_build_packages
-gw_install_sandbox_packages
-gw_install_postgrest
+# shellcheck source=deploy/lib/timeline.sh
+. "$root/deploy/lib/timeline.sh"
+# shellcheck source=deploy/lib/demo_checks.sh
+. "$root/deploy/lib/demo_checks.sh"
 cd "$root"
-echo "== building (preset $preset)"
-cmake --preset "$preset" -DGPUWARDEN_TESTS=OFF >/dev/null
-cmake --build --preset "$preset" --target gpuwarden gpuwarden-sandbox | tail -n 1
 gpuwarden=$root/build/$preset/gpuwarden
 sandbox=$root/build/$preset/gpuwarden-sandbox
+if [ $build = yes ]; then
+  gw_install_build_packages
+  gw_install_sandbox_packages
+  gw_install_postgrest
+  echo "== building (preset $preset)"
+  cmake --preset "$preset" >/dev/null
+  cmake --build --preset "$preset" --target gpuwarden gpuwarden-sandbox | tail -n 1
+fi
+if [ "$scenario" = list ]; then exec "$sandbox" scenario; fi
+
+# How each scenario is shown. when: there from the start, or met by a fleet at work. repair: does it end by our hand? sign: what the
+# timeline must show of it.
+when=start repair=yes sign=''
+case ${scenario%%:*} in
+  healthy) repair=no ;;
+  slow-provisioning | create-500-but-created | list-lag) repair=no ;;
+  no-capacity) sign='held_back placement' ;;
+  image-pull-failure) sign='(worker_failed|cause_sharpened).* image_pull_failed' ;;
+  ssh-refused) sign='worker_failed.* ssh_(unreachable|auth_failed|host_key_mismatch)' ;;
+  script-failure) sign='worker_failed.* (setup_failed|fetch_failed|preflight_gpu)' ;;
+  worker-crash) sign='worker_failed.* (start_failed|worker_crashed)' ;;
+  heartbeat-loss) when=busy sign='worker_failed.* (preflight_network|heartbeat_lost)|held_back observer' ;;
+  supabase-outage) when=busy sign='^(warning|error) ' ;;
+  rate-limit) when=busy sign='^(warning|error) ' ;;
+esac
+if [ -z "$limit" ]; then
+  if [ "$scenario" = healthy ]; then limit=$((60 + tasks * 3 / 2)); else limit=$((200 + tasks * 2)); fi
+fi
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/gpuwarden-demo.XXXXXX")
+# PostgreSQL runs as another user when this is root's: it must get to its directory, but need not see what else is there.
+chmod 0711 "$dir"
+(umask 077; : >"$dir/ready.json")
 daemon_pid='' sandbox_pid=''
 finish() {
   local code=$?
   if [ "$keep" = yes ] && [ $code -eq 0 ]; then
-    echo "Left running: daemon $daemon_pid, sandbox $sandbox_pid. Stop both: kill $daemon_pid $sandbox_pid"
+    echo "Left running: daemon $daemon_pid, sandbox $sandbox_pid. To look around: set -a; . $env_file; set +a; $gpuwarden status"
+    echo "To stop both: kill $daemon_pid $sandbox_pid; then: rm -rf $dir"
     return
   fi
   for pid in $daemon_pid $sandbox_pid; do kill "$pid" 2>/dev/null || true; done
@@ -47,81 +84,118 @@ finish() {
   if [ $code -eq 0 ]; then rm -rf "$dir"; else echo "Logs are kept in $dir" >&2; fi
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-began=$SECONDS
-say() { printf '%3ds  %s\n' $((SECONDS - began)) "$*"; }
-die() { say "FAILED: $*"; tail -n 30 "$dir/daemon.log" >&2 || true; exit 1; }
+began_s=$(date +%s)
+die() {
+  tl_events 2>/dev/null || true
+  say "FAILED: $*"
+  if [ -s "$dir/daemon.log" ]; then { echo "Last lines of the daemon's log:"; tail -n 15 "$dir/daemon.log"; } >&2; fi
+  exit 1
+}
 
 echo "== sandbox (scenario $scenario)"
-"$sandbox" --dir "$dir/sandbox" --scenario "$scenario" >"$dir/ready.json" 2>"$dir/sandbox.log" &
+first=$scenario
+[ $when = start ] || first=healthy
+"$sandbox" --dir "$dir/sandbox" --scenario "$first" >>"$dir/ready.json" 2>"$dir/sandbox.log" &
 sandbox_pid=$!
 for _ in $(seq 300); do
   [ -s "$dir/ready.json" ] && break
-  kill -0 "$sandbox_pid" 2>/dev/null || { cat "$dir/sandbox.log" >&2; die "the sandbox did not start"; }
+  if ! kill -0 "$sandbox_pid" 2>/dev/null; then
+    wait "$sandbox_pid" && code=0 || code=$?
+    cat "$dir/sandbox.log" >&2
+    exit "$code"
+  fi
   sleep 0.1
 done
-[ -s "$dir/ready.json" ] || die "the sandbox was not ready within 30 s"
+[ -s "$dir/ready.json" ] || die "the sandbox was not ready within 30 s: $(tail -n 3 "$dir/sandbox.log")"
 env_file=$(jq -r .env_file "$dir/ready.json")
-say "sandbox is up: $(jq -r '.env_file' "$dir/ready.json")"
+say "sandbox is up: $env_file"
 
 set -a
 # shellcheck disable=SC1090
 . "$env_file"
 set +a
-"$gpuwarden" config --check >/dev/null || { "$gpuwarden" config --check; die "the sandbox's configuration does not hold"; }
-"$gpuwarden" run >"$dir/daemon.log" 2>&1 &
+"$gpuwarden" config --check >"$dir/config.txt" 2>&1 || { cat "$dir/config.txt" >&2; die "the sandbox's configuration does not hold"; }
+: >"$dir/daemon.log"
+LOG_FORMAT=json "$gpuwarden" run >>"$dir/daemon.log" 2>&1 &
 daemon_pid=$!
-"$sandbox" tasks add "$tasks" --dir "$dir/sandbox" >/dev/null
+"$sandbox" tasks add "$tasks" --dir "$dir/sandbox" >/dev/null || die "no tasks could be queued"
 say "daemon started, $tasks tasks queued"
 
-# One line whenever the picture changes, and every lifecycle line of the daemon's log that a person would read.
-last='' shown=0 fixed=no most=0 log_lines=0
-picture() {
-  "$gpuwarden" status --json 2>/dev/null | jq -r '[.scale.queued // 0, .scale.running // 0, .scale.spawning // 0,
-    .scale.active // 0, .scale.draining // 0, .pods // 0, .breaker.state // "closed"] | @tsv' 2>/dev/null || true
+switch() { # scenario: changes the running sandbox
+  "$sandbox" scenario "$1" --dir "$dir/sandbox" >"$dir/switch.txt" 2>&1 || { cat "$dir/switch.txt" >&2; die "the sandbox cannot be switched to $1"; }
 }
-show_log() {
-  local total
-  total=$(wc -l <"$dir/daemon.log")
-  [ "$total" -gt "$log_lines" ] || return 0
-  sed -n "$((log_lines + 1)),${total}p" "$dir/daemon.log" |
-    jq -rR 'fromjson? | select(.event as $e | ["spawn","activate","worker_failed","drain","confirm_gone","save_breaker","held_back","released","delete_orphan","cause_sharpened"] | index($e)) |
-      "\(.event)  \(.worker // .gate // "")  \(.cause // "")\(if .cause then ": " else "" end)\(.msg)\(if .evidence then "\n        evidence: " + .evidence else "" end)\(if .advice then "\n        advice:   " + .advice else "" end)"' |
-    while IFS= read -r line; do say "$line"; done
-  log_lines=$total
-}
+
+pods=0 active=0 breaker=closed most=0 complete=0
+trouble=no     # no, on (switched on), seen (it shows), over (repaired)
+trouble_at=0   # when it was first seen
+[ $when = start ] && [ $repair = yes ] && trouble=on
+shown_s=25     # how long trouble is left alone that opens no breaker
 while :; do
-  show_log
-  now=$(picture)
-  if [ -n "$now" ] && [ "$now" != "$last" ]; then
-    IFS=$'\t' read -r queued running spawning active draining pods breaker <<<"$now"
-    say "queue $queued waiting, $running running | fleet $spawning spawning, $active active, $draining draining | pods $pods | breaker $breaker"
-    last=$now
-    [ "$pods" -gt "$most" ] && most=$pods
-    if [ "$scenario" != healthy ] && [ "$fixed" = no ] && [ "$breaker" = open ]; then
-      "$gpuwarden" failures --limit 3 || true
-      "$sandbox" scenario healthy --dir "$dir/sandbox" >/dev/null
-      say "sandbox repaired (scenario healthy); the rest happens by itself"
-      fixed=yes
-    fi
+  tl_events
+  tl_status
+  now=$(tl_now)
+  if [ $when = busy ] && [ $trouble = no ] && [ "$active" -ge 2 ]; then
+    switch "$scenario"
+    say "the fleet is at work; now the sandbox has scenario $scenario"
+    trouble=on tl_seen=''
   fi
-  state=$("$sandbox" state --dir "$dir/sandbox")
+  if [ $trouble = on ] && grep -qE "$sign" <<<"$tl_seen"; then
+    trouble=seen trouble_at=$now
+  fi
+  if [ $trouble = seen ] && { [ "$breaker" = open ] || [ $((now - trouble_at)) -ge $shown_s ]; }; then
+    say "this is what the daemon says of it:"
+    tl_trouble
+    switch healthy
+    trouble=over
+    say "sandbox repaired (scenario healthy); the rest happens by itself"
+  fi
+  if [ $trouble = on ] && [ "$now" -ge $((limit / 2)) ]; then die "nothing of $scenario was to be seen within $now s"; fi
+  state=$("$sandbox" state --dir "$dir/sandbox") || die "the sandbox does not answer: $(tail -n 3 "$dir/sandbox.log")"
   complete=$(jq -r '.tasks.complete // 0' <<<"$state")
-  [ "$(jq -r '.pods | length' <<<"$state")" = 0 ] && [ "$complete" = "$tasks" ] && break
+  if [ "$complete" = "$tasks" ] && [ "$(jq -r '.pods | length' <<<"$state")" = 0 ]; then break; fi
   kill -0 "$daemon_pid" 2>/dev/null || die "the daemon ended"
-  [ $((SECONDS - began)) -lt "$limit" ] || die "not done after $limit s: $complete of $tasks tasks complete"
-  shown=$((shown + 1))
+  [ "$now" -lt "$limit" ] || die "not done after $limit s: $complete of $tasks tasks complete, $(jq -r '.pods | length' <<<"$state") pods left"
   sleep 0.3
 done
+took=$(tl_now)
 sleep 2.5 # two more ticks: rows of the last pods end
-show_log
+tl_events
 say "all $complete tasks Complete; largest fleet: $most pods; no pod left"
-twice=$(jq -r '.tasks.completed_twice // 0' <<<"$state")
-[ "$twice" = 0 ] || die "$twice tasks were completed twice"
+
+[ $repair = no ] || [ $trouble = seen ] || [ $trouble = over ] || [[ $scenario == *:* ]] || die "the tasks were done before $scenario was to be seen"
+[ "$(jq -r '.tasks.completed_twice // 0' <<<"$state")" = 0 ] || die "$(jq -r .tasks.completed_twice <<<"$state") tasks were completed twice"
+[ "$(jq -r .duplicate_names <<<"$state")" = 0 ] || die "$(jq -r .duplicate_names <<<"$state") pods were created a second time under the same name"
+check() { # name, arguments: a check whose result is part of the story
+  local text
+  text=$("check_$1" "${@:2}" 2>"$dir/check.txt") || { [ -z "$text" ] || say "$text"; die "$(cat "$dir/check.txt")"; }
+  [ -z "$text" ] || say "$text"
+}
+check every_failure_has_a_cause
+case $scenario in
+  healthy) ! grep -q '"event":"worker_failed"' "$dir/daemon.log" || die "a worker failed in a healthy sandbox" ;;
+  supabase-outage* | rate-limit*)
+    ! grep -qE '"cause":"(heartbeat_lost|worker_crashed)"' "$dir/daemon.log" || die "a worker that only could not be observed was given up"
+    ;;
+  worker-crash | worker-crash:argument)
+    check promptness 5000
+    check pods_before_breaker 7
+    check one_canary_first
+    ;;
+esac
+
 echo "== status"
 "$gpuwarden" status
-if [ "$scenario" != healthy ]; then
+if grep -q '"event":"worker_failed"' "$dir/daemon.log"; then
   echo "== failures"
   "$gpuwarden" failures
 fi
-echo "demo done in $((SECONDS - began)) s"
+if [ $keep = no ]; then
+  kill "$daemon_pid"
+  wait "$daemon_pid" && code=0 || code=$?
+  daemon_pid=''
+  [ "$code" = 0 ] || die "the daemon ended with $code when asked to stop"
+fi
+echo "demo done in $took s"
