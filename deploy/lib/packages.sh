@@ -3,7 +3,7 @@
 # about packages that are there, and says what it installs.
 
 GW_BUILD_PACKAGES=(clang-16 llvm-16 lld-16 ccache ninja-build cmake pkg-config libboost1.81-dev libcurl4-openssl-dev libssh2-1-dev
-  libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev libcli11-dev libsystemd-dev libssl-dev git ca-certificates openssh-client)
+  libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev libcli11-dev libsystemd-dev libssl-dev openssh-client git ca-certificates)
 GW_SANDBOX_PACKAGES=(postgresql-15 openssh-server openssh-client git curl ca-certificates util-linux jq procps)
 GW_TEST_PACKAGES=(clang-tidy-16 clang-format-16 libclang-rt-16-dev libgtest-dev libgmock-dev libbenchmark-dev shellcheck
   nghttp2-server curl jq procps)
@@ -53,12 +53,30 @@ gw_install_postgresql() {
   return $code
 }
 
+# The package of the SSH server enables and starts one on port 22. Pods run their own; a machine that had none is left without.
+gw_install_ssh_server() {
+  [ -n "$(gw_missing_packages openssh-server)" ] || return 0
+  local policy=${GW_POLICY_FILE:-/usr/sbin/policy-rc.d}
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo)
+  (
+    # Asked by every package before it starts a service; 101 = do not. One that is there already has the word.
+    if [ ! -e "$policy" ]; then
+      trap '"${as_root[@]}" rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null && "${as_root[@]}" chmod 0755 "$policy" || exit
+    fi
+    gw_install_packages openssh-server
+  ) || return
+  if command -v systemctl >/dev/null; then "${as_root[@]}" systemctl --quiet disable ssh.service ssh.socket || true; fi
+}
+
 # What compiling the two programs needs.
 gw_install_build_packages() { gw_install_packages "${GW_BUILD_PACKAGES[@]}"; }
 
 # What gpuwarden-sandbox starts; PostgREST comes with gw_install_postgrest.
 gw_install_sandbox_packages() {
   gw_install_postgresql || return
+  gw_install_ssh_server || return
   local packages=("${GW_SANDBOX_PACKAGES[@]}")
   command -v npm >/dev/null || packages+=(npm)
   gw_install_packages "${packages[@]}"
