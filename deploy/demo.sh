@@ -161,8 +161,12 @@ while :; do
   sleep 0.3
 done
 took=$(tl_now)
-sleep 2.5 # two more ticks: rows of the last pods end
-tl_events
+# The rows of the last pods end when they are absent from two lists.
+for _ in $(seq 60); do
+  tl_events
+  [ "$("$gpuwarden" status --json 2>/dev/null | jq -r '.workers | length' 2>/dev/null)" != 0 ] || break
+  sleep 0.5
+done
 say "all $complete tasks Complete; largest fleet: $most pods; no pod left"
 
 [ $repair = no ] || [ $trouble = seen ] || [ $trouble = over ] || [[ $scenario == *:* ]] || die "the tasks were done before $scenario was to be seen"

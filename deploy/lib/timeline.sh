@@ -38,7 +38,7 @@ tl_events() {
     case $event in
       spawn | adopt | activate | drain | delete_orphan | abandon | rescue)
         if [ "$level" = info ]; then tl_line "$at" "$event" "$text"
-        elif [ -z "${tl_told["failed $worker"]:-}" ] && tl_news "$event!" "$msg"; then tl_line "$at" "$event failed" "$text"; fi
+        elif [ -z "${tl_told["failed $worker"]:-}" ] && tl_news "$event!" "$msg"; then tl_line "$at" "$event (!)" "$text"; fi
         ;;
       spawning) [ "$canary" != true ] || tl_line "$at" canary "$worker  starts alone, to show whether starts succeed again" ;;
       confirm_gone) if [ "$level" = info ]; then tl_line "$at" gone "$text"; fi ;;
@@ -68,12 +68,14 @@ tl_events() {
 # breaker, which stay as they are while the daemon does not know.
 tl_status() {
   local now status queued running spawning draining shape
-  status=$("$gpuwarden" status --json 2>/dev/null | jq -r '[.scale.queued // 0, .scale.running // 0, .scale.spawning // 0,
-    .scale.active // 0, .scale.draining // 0, .pods, .breaker.state] | select(.[6] != null) | map(. // "?") | @tsv' 2>/dev/null) || return 0
+  status=$("$gpuwarden" status --json 2>/dev/null | jq -r 'select(.workers) | (.workers | map(.status)) as $all |
+    [.queue.queued, .queue.running, ($all | map(select(. == "spawning")) | length), ($all | map(select(. == "active")) | length),
+      ($all | map(select(. == "terminating" or . == "error")) | length), .pods, .breaker.state] | map(. // "?") | @tsv' 2>/dev/null) || return 0
   tl_events
   [ -n "$status" ] || return 0
   IFS=$'\t' read -r queued running spawning active draining pods breaker <<<"$status"
   [[ $pods != '?' && $pods -gt $most ]] && most=$pods
+  [ -n "$tl_picture" ] || [ "$queued $spawning" != "0 0" ] || return 0 # it has not yet seen the tasks
   shape="$spawning $active $draining $breaker"
   now=$(tl_now)
   if [ "$shape" = "${tl_picture% / *}" ]; then
@@ -82,7 +84,7 @@ tl_status() {
     return 0
   fi
   tl_picture="$shape / $queued $running" tl_picture_at=$now tl_breaker=$breaker
-  tl_line "$now" '' "queue $queued waiting, $running running | fleet $spawning spawning, $active active, $draining draining | breaker $breaker"
+  tl_line "$now" '' "queue $queued waiting, $running running | fleet $spawning spawning, $active active, $draining ending | breaker $breaker"
 }
 
 # What holds the daemon back and what it cannot read, as its status says.
