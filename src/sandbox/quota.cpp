@@ -14,15 +14,11 @@ bool over(MonoTime began, long seconds, MonoTime now) {
 }  // namespace
 
 Quota::Quota(long per_minute)
-    : windows_{Window{"minute", 60, 0, 0, {}}, Window{"hour", 3600, 0, 0, {}},
-               Window{"day", 86400, 0, 0, {}}} {
-  set_per_minute(per_minute);
-}
+    : windows_{Window{"minute", 60, per_minute, 0, {}}, Window{"hour", 3600, per_minute * 50, 0, {}},
+               Window{"day", 86400, per_minute * 50000 / 60, 0, {}}} {}
 
 void Quota::set_per_minute(long per_minute) {
-  windows_[0].quota = per_minute;
-  windows_[1].quota = per_minute * 50;
-  windows_[2].quota = per_minute * 50000 / 60;
+  windows_.front().quota = per_minute;
 }
 
 std::optional<Quota::Exceeded> Quota::spend(MonoTime now) {

@@ -15,7 +15,8 @@ class Quota {
  public:
   /// The hour and the day allow 50 and 833 times as much as the minute, as Runpod's do.
   explicit Quota(long per_minute);
-  /// Takes effect at once; what was spent stays spent.
+  /// Takes effect at once for the minute, of which what was spent stays spent. Hour and day keep their
+  /// limits: after a busy hour a small one would refuse everything long after the limit was lifted again.
   void set_per_minute(long per_minute);
 
   struct Exceeded {

@@ -73,5 +73,18 @@ TEST(Quota, ASmallerQuotaHoldsAtOnce) {
   EXPECT_TRUE(quota.rate_limit_header(at(1s)).starts_with(R"("minute";r=0;)"));
 }
 
+TEST(Quota, ASmallerQuotaAfterABusyTimeBlocksNoLongerThanItsMinute) {
+  Quota quota(600);
+  for (int request = 0; request < 300; ++request) ASSERT_FALSE(quota.spend(at(0s)));
+  quota.set_per_minute(5);
+  const auto exceeded = quota.spend(at(30s));
+  ASSERT_TRUE(exceeded);
+  EXPECT_EQ(exceeded->window, "minute");
+  for (int request = 0; request < 5; ++request) EXPECT_FALSE(quota.spend(at(60s)));
+  EXPECT_TRUE(quota.spend(at(60s)));
+  quota.set_per_minute(600);
+  EXPECT_FALSE(quota.spend(at(61s))) << "and none at all once it is lifted";
+}
+
 }  // namespace
 }  // namespace gpuwarden::sandbox
