@@ -26,7 +26,7 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
       {"MAX_SPAWNS_PER_MINUTE", "30"},
       {"SCALE_DOWN_GRACE_PERIOD_SEC", "2"},
       {"SPAWNING_GRACE_PERIOD_SEC", "20"},
-      {"PROVISION_TIMEOUT_SEC", "60"},
+      {"PROVISION_TIMEOUT_SEC", "45"},
       {"SPAWNING_TIMEOUT_SEC", "120"},
       {"HEARTBEAT_INTERVAL_SEC", "2"},
       {"HEARTBEAT_TIMEOUT_SEC", "15"},
@@ -41,7 +41,8 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
     environment["SUPABASE_SECRET_KEY"] = keys.supabase_secret;
     environment["SUPABASE_PUBLISHABLE_KEY"] = keys.supabase_publishable;
   }
-  // Pods without a file system of their own can't have a directory of this name each.
+  // One path is one directory where pods have no file system of their own: they share it as they would share
+  // a network volume.
   if (shared_file_system) environment["RUNPOD_VOLUME_MOUNT_PATH"] = dir + "/workspace";
   return environment;
 }

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "gpuwarden/config/nearest.hpp"
+
 namespace gpuwarden::sandbox {
 namespace {
 
@@ -20,24 +22,38 @@ constexpr std::string_view kOutageWords[]{"down", "unreadable", "unwritable"};
 struct Entry {
   ScenarioKind kind;
   std::string_view name;
+  std::string_view about;  ///< half a sentence for people
   Param param{Param::none};
   std::string_view fallback{};  ///< the parameter when none is given
   std::span<const std::string_view> words{};
 };
 
 constexpr Entry kEntries[]{
-    {ScenarioKind::healthy, "healthy"},
-    {ScenarioKind::no_capacity, "no-capacity", Param::any, "*"},
-    {ScenarioKind::slow_provisioning, "slow-provisioning", Param::number, "60"},
-    {ScenarioKind::create_500_but_created, "create-500-but-created", Param::word, "answer", kCreateWords},
-    {ScenarioKind::list_lag, "list-lag", Param::number, "10"},
-    {ScenarioKind::image_pull_failure, "image-pull-failure"},
-    {ScenarioKind::ssh_refused, "ssh-refused", Param::word, "port", kSshWords},
-    {ScenarioKind::script_failure, "script-failure", Param::word, "setup", kScriptWords},
-    {ScenarioKind::worker_crash, "worker-crash", Param::word, "argument", kCrashWords},
-    {ScenarioKind::heartbeat_loss, "heartbeat-loss"},
-    {ScenarioKind::supabase_outage, "supabase-outage", Param::word, "down", kOutageWords},
-    {ScenarioKind::rate_limit, "rate-limit", Param::number, "5"},
+    {ScenarioKind::healthy, "healthy", "everything works"},
+    {ScenarioKind::no_capacity, "no-capacity",
+     "nothing is left to rent: everywhere, of one GPU, in one data centre", Param::any, "*"},
+    // Slow enough to see it, and well within the sandbox's PROVISION_TIMEOUT_SEC.
+    {ScenarioKind::slow_provisioning, "slow-provisioning",
+     "pods take that many seconds until their container starts", Param::number, "20"},
+    {ScenarioKind::create_500_but_created, "create-500-but-created",
+     "a create fails (error 500, or no answer at all), yet the pod exists", Param::word, "answer",
+     kCreateWords},
+    {ScenarioKind::list_lag, "list-lag", "the list of pods is that many seconds behind", Param::number, "10"},
+    {ScenarioKind::image_pull_failure, "image-pull-failure", "the image of new pods cannot be pulled"},
+    {ScenarioKind::ssh_refused, "ssh-refused",
+     "new pods: nobody listens, the key is not accepted, or the log names another host key", Param::word,
+     "port", kSshWords},
+    {ScenarioKind::script_failure, "script-failure",
+     "on new pods setup fails, the repository is missing, or there is no GPU", Param::word, "setup",
+     kScriptWords},
+    {ScenarioKind::worker_crash, "worker-crash",
+     "new workers get an argument that they do not know, or crash seconds later", Param::word, "argument",
+     kCrashWords},
+    {ScenarioKind::heartbeat_loss, "heartbeat-loss", "pods cannot reach the database, the daemon can"},
+    {ScenarioKind::supabase_outage, "supabase-outage",
+     "the database is away, cannot be read, or cannot be written", Param::word, "down", kOutageWords},
+    {ScenarioKind::rate_limit, "rate-limit", "Runpod answers only so many requests a minute", Param::number,
+     "5"},
 };
 
 bool is_number(std::string_view text) {
@@ -59,9 +75,12 @@ Result<Scenario> parse_scenario(std::string_view text) {
   const auto param = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
   const auto entry = std::find_if(std::begin(kEntries), std::end(kEntries),
                                   [&](const Entry& each) { return each.name == name; });
-  if (entry == std::end(kEntries))
-    return fail(ErrorKind::invalid_input,
-                fmt::format("no scenario '{}'; there are: {}", name, fmt::join(scenario_names(), ", ")));
+  if (entry == std::end(kEntries)) {
+    const auto like = config::nearest(name, scenario_names());
+    return fail(ErrorKind::invalid_input, fmt::format("no scenario '{}'{}; there are: {}", name,
+                                                      like ? fmt::format(" (did you mean '{}'?)", *like) : "",
+                                                      fmt::join(scenario_names(), ", ")));
+  }
   if (param.empty()) return Scenario{entry->kind, std::string(entry->fallback)};
   switch (entry->param) {
     case Param::none:
@@ -92,6 +111,18 @@ std::vector<std::string> scenario_names() {
   std::vector<std::string> names;
   for (const auto& entry : kEntries) names.emplace_back(entry.name);
   return names;
+}
+
+std::string scenario_help() {
+  std::string text;
+  for (const auto& entry : kEntries) {
+    std::string param;
+    if (entry.param == Param::any) param = "[:GPU|:DATA-CENTRE]";
+    if (entry.param == Param::number) param = fmt::format("[:{}]", entry.fallback);
+    if (entry.param == Param::word) param = fmt::format("[:{}]", fmt::join(entry.words, "|:"));
+    text += fmt::format("  {}{}\n      {}\n", entry.name, param, entry.about);
+  }
+  return text;
 }
 
 long param_number(const Scenario& scenario) {

@@ -11,7 +11,7 @@ namespace gpuwarden::sandbox {
 enum class ScenarioKind {
   healthy,
   no_capacity,             ///< param: a GPU or data centre id; nothing = everywhere
-  slow_provisioning,       ///< param: seconds until the container starts (60)
+  slow_provisioning,       ///< param: seconds until the container starts (20)
   create_500_but_created,  ///< param "drop": the connection closes instead of the 500
   list_lag,                ///< param: seconds that the list is behind (10)
   image_pull_failure,
@@ -35,6 +35,8 @@ Result<Scenario> parse_scenario(std::string_view text);
 std::string to_string(const Scenario& scenario);
 /// All names without parameters.
 std::vector<std::string> scenario_names();
+/// What people read: one line for each scenario, with its parameter and what it does.
+std::string scenario_help();
 /// The parameter as a number.
 long param_number(const Scenario& scenario);
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sandbox/environment_file.hpp"
+
 namespace gpuwarden::sandbox {
 namespace {
 
@@ -36,6 +38,27 @@ TEST(Scenario, WhatIsNotKnownIsRefusedWithTheNamesThatAre) {
   EXPECT_THAT(scenario.error().message, testing::HasSubstr("worker-crash"));
   for (const auto* text : {"healthy:very", "list-lag:long", "ssh-refused:sometimes", "", "list-lag:-1"})
     EXPECT_FALSE(parse_scenario(text)) << text;
+}
+
+TEST(Scenario, AMisspeltNameGetsTheOneThatWasMeant) {
+  EXPECT_THAT(parse_scenario("worker-crsh").error().message,
+              testing::HasSubstr("did you mean 'worker-crash'?"));
+  EXPECT_THAT(parse_scenario("earthquake").error().message, testing::Not(testing::HasSubstr("did you mean")));
+}
+
+TEST(Scenario, TheHelpNamesEachWithItsParameterAndWhatItDoes) {
+  const auto help = scenario_help();
+  for (const auto& name : scenario_names()) EXPECT_THAT(help, testing::HasSubstr("  " + name));
+  EXPECT_THAT(help, testing::HasSubstr("ssh-refused[:port|:auth|:hostkey]\n      new pods"));
+  EXPECT_THAT(help, testing::HasSubstr("list-lag[:10]\n"));
+}
+
+TEST(Scenario, SlowProvisioningIsSlowAndStillSucceedsWithTheSandboxsOwnConfiguration) {
+  const auto slow = param_number(*parse_scenario("slow-provisioning"));
+  const auto environment = make_environment({}, {}, "/tmp/x", false);
+  EXPECT_GE(slow, 10);
+  EXPECT_LE(slow * 2, std::stol(environment.at("PROVISION_TIMEOUT_SEC")));
+  EXPECT_LE(slow * 2, std::stol(environment.at("SPAWNING_TIMEOUT_SEC")));
 }
 
 }  // namespace
