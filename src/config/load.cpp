@@ -100,7 +100,9 @@ void share(Config& config) {
   bootstrap.min_cuda = control.min_cuda;
   bootstrap.supabase_url = config.supabase.url;
   bootstrap.bootstrap_timeout = policy.spawning_timeout;
-  bootstrap.connect_timeout = std::min(bootstrap.connect_timeout, policy.spawning_timeout);
+  // Well before the worker as a whole is overdue: an SSH server that never answers is to be named as such.
+  bootstrap.connect_timeout =
+      std::min({bootstrap.connect_timeout, policy.spawning_timeout, policy.provision_timeout / 2});
 }
 
 Loaded load(const Source& source, SshKey need) {

@@ -103,6 +103,13 @@ TEST(Configuration, GivesSharedSettingsToEveryRoomThatNeedsThem) {
   EXPECT_EQ(loaded.config->policy.breaker_probe_max, 4000s);
 }
 
+TEST(Configuration, GivesUpOnSshBeforeThePodItselfCountsAsLate) {
+  const Loaded loaded = FakeSource().set("PROVISION_TIMEOUT_SEC", "45").load();
+  ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
+  EXPECT_EQ(loaded.config->bootstrap.connect_timeout, 22500ms);
+  EXPECT_EQ(FakeSource().load().config->bootstrap.connect_timeout, 300s);
+}
+
 TEST(Configuration, ExplainsEveryVariableWithValueAndOrigin) {
   const Loaded loaded = FakeSource().set("MAX_ACTIVE_GPUS", "3").load();
   EXPECT_EQ(entry(loaded, "MAX_ACTIVE_GPUS").value, "3");
