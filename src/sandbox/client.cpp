@@ -1,11 +1,11 @@
 #include "client.hpp"
 
 #include <fstream>
-#include <sstream>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "gpuwarden/http/client.hpp"
@@ -18,7 +18,8 @@ Result<std::string> ask(const std::string& dir, const std::string& method, const
                         const std::string& body) {
   std::ifstream file(dir + "/" + std::string(kReadyFile));
   const auto ready = nlohmann::json::parse(file, nullptr, false);
-  if (!ready.is_object()) return fail(ErrorKind::not_found, "no sandbox runs in " + dir);
+  const auto none = fmt::format("no sandbox runs in {}; start one: gpuwarden-sandbox --dir {}", dir, dir);
+  if (!ready.is_object()) return fail(ErrorKind::not_found, none);
   asio::io_context io;
   http::Client client(io.get_executor());
   http::Request request;
@@ -29,6 +30,8 @@ Result<std::string> ask(const std::string& dir, const std::string& method, const
   auto answer = asio::co_spawn(io, client.fetch(std::move(request)), asio::use_future);
   io.run();
   const auto response = answer.get();
+  // The file of a sandbox that was killed is still there.
+  if (!response && response.error().kind == ErrorKind::unavailable) return fail(ErrorKind::not_found, none);
   if (!response) return fail(response.error().within("sandbox in " + dir));
   if (response->status == 200) return response->body;
   const auto error = nlohmann::json::parse(response->body, nullptr, false);

@@ -46,7 +46,10 @@ asio::awaitable<http::ServerResponse> Sandbox::Impl::control(http::ServerRequest
     const auto since = request.query.find("since");
     co_return json_answer(200, requests(since == request.query.end() ? "" : since->second));
   }
-  if (is("GET", "/sandbox/tasks") && database) {
+  if (request.path == "/sandbox/tasks" && !database)
+    co_return json_answer(400,
+                          R"({"error":"this sandbox has no database: it was started with --no-database"})");
+  if (is("GET", "/sandbox/tasks")) {
     const auto counts = co_await database->task_counts();
     if (!counts) co_return answer(counts);
     const auto list = co_await database->task_list();
@@ -62,9 +65,11 @@ asio::awaitable<http::ServerResponse> Sandbox::Impl::control(http::ServerRequest
     co_return json_answer(400, R"({"error":"the body must be a JSON object"})");
   if (is("POST", "/sandbox/scenario")) {
     const auto wanted = parse_scenario(body.value("name", ""));
-    co_return answer(wanted ? apply(*wanted) : Result<void>(fail(wanted.error())));
+    if (!wanted) co_return answer(Result<void>(fail(wanted.error())));
+    if (const auto applied = apply(*wanted); !applied) co_return answer(applied);
+    co_return json_answer(200, json{{"done", true}, {"scenario", to_string(scenario)}}.dump());
   }
-  if (is("POST", "/sandbox/tasks") && database) {
+  if (is("POST", "/sandbox/tasks")) {
     const auto ids = co_await database->add_tasks(body.value("count", 1), body.value("seconds", 2.0));
     if (!ids) co_return answer(Result<std::string>(fail(ids.error())));
     co_return json_answer(200, json{{"ids", *ids}}.dump());
