@@ -5,7 +5,6 @@
 #include <map>
 #include <random>
 
-#include <arpa/inet.h>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -14,14 +13,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <pwd.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "gpuwarden/base/format.hpp"
 
+#include "held_port.hpp"
 #include "pod_files.hpp"
 
 namespace gpuwarden::sandbox {
@@ -32,17 +32,6 @@ namespace {
 
 constexpr std::uint16_t kFirstPort = 20000, kLastPort = 31999;
 constexpr std::size_t kMaxLine = 8192;
-
-bool port_is_free(std::uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  ::close(fd);
-  return free;
-}
 
 /// The name that SSH logs in with.
 std::string ssh_user(Isolation isolation) {
@@ -58,6 +47,7 @@ struct Container {
   std::string id;
   pid_t pid{0};
   std::string dir;
+  HeldPort port;  ///< of its SSH server, whether that runs or not
   bool ended{false}, removing{false};
   asio::steady_timer ended_event;  ///< cancelled when pid 1 has ended
   std::function<void(std::string)> on_line;
@@ -100,11 +90,11 @@ struct ContainerHost::Impl {
   std::map<std::string, ContainerPtr> containers;
   std::uint16_t next_port{0};
 
-  Result<std::uint16_t> take_port() {
+  Result<HeldPort> take_port() {
     for (int tries = 0; tries <= kLastPort - kFirstPort; ++tries) {
       const auto port = next_port;
       next_port = next_port >= kLastPort ? kFirstPort : static_cast<std::uint16_t>(next_port + 1);
-      if (port_is_free(port)) return port;
+      if (auto held = HeldPort::take(port)) return held;
     }
     return fail(ErrorKind::internal, "no free port for a pod's SSH server");
   }
@@ -148,11 +138,11 @@ int ContainerHost::kill_processes(const std::string& id, std::string_view text) 
 
 Result<HostedPod> ContainerHost::start(PodBoot boot, std::function<void(std::string)> on_line,
                                        std::function<void()> on_exit) {
-  const auto port = impl_->take_port();
+  auto port = impl_->take_port();
   if (!port) return fail(port.error());
   const auto& options = impl_->options;
   const auto paths = pod_paths(options.dir, boot);
-  if (auto written = write_pod_files(paths, boot, *port, options.isolation); !written)
+  if (auto written = write_pod_files(paths, boot, port->number(), options.isolation); !written)
     return fail(written.error());
   int output[2];
   if (::pipe2(output, O_CLOEXEC) != 0) return fail(ErrorKind::internal, "no pipe for the container's log");
@@ -168,6 +158,7 @@ Result<HostedPod> ContainerHost::start(PodBoot boot, std::function<void(std::str
   container->id = boot.id;
   container->pid = *pid;
   container->dir = paths.pod;
+  container->port = std::move(*port);
   container->on_line = std::move(on_line);
   container->on_exit = std::move(on_exit);
   std::error_code ignored;
@@ -183,7 +174,7 @@ Result<HostedPod> ContainerHost::start(PodBoot boot, std::function<void(std::str
                    container->ended_event.cancel();
                    if (!container->removing && container->on_exit) container->on_exit();
                  });
-  return HostedPod{*port, ssh_user(options.isolation)};
+  return HostedPod{container->port.number(), ssh_user(options.isolation)};
 }
 
 asio::awaitable<void> ContainerHost::remove(std::string id) {
@@ -218,22 +209,43 @@ asio::awaitable<void> ContainerHost::stop() {
   }
 }
 
-Isolation strongest_isolation(const std::string& dir) {
+Result<void> login_works(Isolation isolation) {
+  if (isolation != Isolation::none) return {};
+  const auto* entry = ::getpwuid(::geteuid());
+  if (entry == nullptr)
+    return fail(
+        ErrorKind::unavailable,
+        fmt::format("user id {} has no name: pods without namespaces need one to log in", ::geteuid()));
+  const std::string shell = entry->pw_shell;
+  if (shell.ends_with("/nologin") || shell.ends_with("/false"))
+    return fail(
+        ErrorKind::unavailable,
+        fmt::format("user '{}' has no login shell ({}): pods without namespaces need one; run as another "
+                    "user",
+                    entry->pw_name, shell));
+  return {};
+}
+
+bool isolation_works(Isolation isolation, const std::string& dir) {
+  if (isolation == Isolation::none) return true;
+  if (isolation == Isolation::namespaces && ::geteuid() != 0) return false;
   PodBoot boot;
   boot.id = "probe";
-  for (const auto isolation : {Isolation::namespaces, Isolation::user_namespaces}) {
-    if (isolation == Isolation::namespaces && ::geteuid() != 0) continue;
-    const auto paths = pod_paths(dir, boot);
-    if (!write_pod_files(paths, boot, 1, isolation) ||
-        !write_text(paths.files + "/start.sh", "test -x /usr/bin/bash && test ! -e " + paths.files + "\n"))
-      continue;
-    int status = -1;
-    const auto child = spawn(pod_command(paths, boot, isolation));
-    if (child) ::waitpid(*child, &status, 0);
-    std::error_code ignored;
-    fs::remove_all(paths.pod, ignored);
-    if (child && WIFEXITED(status) && WEXITSTATUS(status) == 0) return isolation;
-  }
+  const auto paths = pod_paths(dir, boot);
+  if (!write_pod_files(paths, boot, 1, isolation) ||
+      !write_text(paths.files + "/start.sh", "test -x /usr/bin/bash && test ! -e " + paths.files + "\n"))
+    return false;
+  int status = -1;
+  const auto child = spawn(pod_command(paths, boot, isolation));
+  if (child) ::waitpid(*child, &status, 0);
+  std::error_code ignored;
+  fs::remove_all(paths.pod, ignored);
+  return child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Isolation strongest_isolation(const std::string& dir) {
+  for (const auto isolation : {Isolation::namespaces, Isolation::user_namespaces})
+    if (isolation_works(isolation, dir)) return isolation;
   return Isolation::none;
 }
 

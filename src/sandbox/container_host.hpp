@@ -39,7 +39,12 @@ class ContainerHost : public PodHost {
   std::shared_ptr<Impl> impl_;
 };
 
-/// The strongest isolation that works here, found by trying. `dir` must be writable.
+/// Whether SSH could log into pods of this isolation: without namespaces it logs in as our own user, who
+/// needs a shell. Errors: unavailable.
+Result<void> login_works(Isolation isolation);
+/// Whether pods can be kept apart in this way here, found by trying. `dir` must be writable.
+bool isolation_works(Isolation isolation, const std::string& dir);
+/// The strongest of those that work.
 Isolation strongest_isolation(const std::string& dir);
 
 }  // namespace gpuwarden::sandbox

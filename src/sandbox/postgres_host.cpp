@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "child_process.hpp"
+#include "pod_files.hpp"
 
 namespace gpuwarden::sandbox {
 namespace fs = std::filesystem;
@@ -57,6 +58,26 @@ bool reachable(fs::path path) {
   }
 }
 
+constexpr std::string_view kElsewherePrefix = "gpuwarden-postgres.";
+
+/// File in the wanted directory with the path of the one that was used instead.
+std::string elsewhere_file(const fs::path& wanted) {
+  return (wanted / "elsewhere").string();
+}
+
+/// Removes the directory that an earlier server used instead of `wanted`; nothing that is not of our making.
+void remove_elsewhere(const fs::path& wanted) {
+  std::ifstream file(elsewhere_file(wanted));
+  std::string left;
+  std::getline(file, left);
+  std::error_code ignored;
+  const fs::path path = left;
+  if (path.parent_path() == fs::temp_directory_path(ignored) &&
+      path.filename().string().starts_with(kElsewherePrefix) && !fs::is_symlink(path, ignored))
+    fs::remove_all(path, ignored);
+  fs::remove(elsewhere_file(wanted), ignored);
+}
+
 }  // namespace
 
 Result<std::string> server_directory(const std::string& wanted, const std::optional<ServerUser>& user) {
@@ -64,10 +85,13 @@ Result<std::string> server_directory(const std::string& wanted, const std::optio
   auto dir = fs::absolute(wanted, error).lexically_normal();
   fs::create_directories(dir, error);
   if (error) return fail(ErrorKind::internal, fmt::format("{}: {}", dir.string(), error.message()));
+  remove_elsewhere(dir);
   if (user && !reachable(dir)) {
-    auto pattern = (fs::temp_directory_path(error) / "gpuwarden-postgres.XXXXXX").string();
+    auto pattern = (fs::temp_directory_path(error) / kElsewherePrefix).string() + "XXXXXX";
     if (error || ::mkdtemp(pattern.data()) == nullptr)
       return fail(ErrorKind::internal, "no temporary directory for PostgreSQL");
+    if (auto noted = write_text(elsewhere_file(dir), pattern + "\n", 0600); !noted)
+      return fail(noted.error());
     dir = pattern;
   }
   if (user && ::chown(dir.c_str(), user->uid, user->gid) != 0)

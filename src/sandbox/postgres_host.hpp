@@ -27,7 +27,8 @@ std::optional<ServerUser> server_user();
 std::vector<std::string> as_user(const std::optional<ServerUser>& user, std::vector<std::string> argv);
 
 /// A directory that `user` can use: `wanted`, or one of its own below the temporary directory when `wanted`
-/// lies where that user may not go. It is made and handed over. Errors: internal.
+/// lies where that user may not go. It is made and handed over. `wanted` remembers the other one: the next
+/// call removes what a killed server left there. Errors: internal.
 Result<std::string> server_directory(const std::string& wanted, const std::optional<ServerUser>& user);
 
 /// A loopback port that was free a moment ago. Errors: internal.

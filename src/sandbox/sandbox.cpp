@@ -40,6 +40,10 @@ Result<void> Sandbox::Impl::prepare() {
   fs::create_directories(options.dir, error);
   options.dir = fs::absolute(options.dir, error).lexically_normal().string();
   if (options.dir.ends_with('/')) options.dir.pop_back();
+  if (error) return fail(ErrorKind::internal, fmt::format("{}: {}", options.dir, error.message()));
+  auto taken = DirLock::take(options.dir);
+  if (!taken) return fail(taken.error());
+  lock = std::move(*taken);
   // What an earlier sandbox in this directory left when it was killed.
   for (const auto* name : {"/pods", "/ready.json"}) fs::remove_all(options.dir + name, error);
   for (const auto* name : {"/pods", "/volumes", "/logs", "/workspace"})
@@ -132,6 +136,7 @@ asio::awaitable<Result<void>> Sandbox::start() {
   if (auto prepared = impl->prepare(); !prepared) co_return prepared;
   const auto& dir = impl->options.dir;
   const auto isolation = impl->options.namespaces ? strongest_isolation(dir) : Isolation::none;
+  if (auto possible = login_works(isolation); !possible) co_return possible;
   impl->ready.isolation = to_string(isolation);
   if (impl->options.database) {
     impl->database = std::make_unique<Database>(impl->executor, dir);
@@ -183,7 +188,9 @@ asio::awaitable<void> Sandbox::stop() {
   if (impl->control_server) impl->control_server->stop();
   if (impl->database) co_await impl->database->stop();
   std::error_code ignored;
-  fs::remove(impl->options.dir + "/" + std::string(kReadyFile), ignored);
+  // When start() did not get that far, the file is that of another sandbox in the directory.
+  if (!impl->ready.env_file.empty()) fs::remove(impl->options.dir + "/" + std::string(kReadyFile), ignored);
+  impl->lock.release();
 }
 
 const SandboxReady& Sandbox::ready() const {

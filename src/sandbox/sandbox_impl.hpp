@@ -7,6 +7,7 @@
 
 #include "container_host.hpp"
 #include "database.hpp"
+#include "dir_lock.hpp"
 #include "environment_file.hpp"
 #include "git_repository.hpp"
 #include "runpod_stand_in.hpp"
@@ -19,6 +20,7 @@ struct Sandbox::Impl {
 
   boost::asio::any_io_executor executor;
   SandboxOptions options;
+  DirLock lock;  // of options.dir
   Scenario scenario;
   SandboxReady ready;
   SandboxKeys keys;
@@ -31,7 +33,7 @@ struct Sandbox::Impl {
   std::unique_ptr<http::Server> control_server;
   std::function<void()> on_stop_request;  ///< somebody asked the control API to end
 
-  Result<void> prepare();  ///< directories, keys
+  Result<void> prepare();  ///< the directory to ourselves, keys
   Result<void> listen();
   Result<void> apply(const Scenario& wanted);
   boost::asio::awaitable<Result<std::string>> state();

@@ -55,6 +55,8 @@ class Sandbox {
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
 
+  /// Errors: conflict when another sandbox runs in the directory, unavailable when a program is missing,
+  /// internal.
   boost::asio::awaitable<Result<void>> start();
   /// Ends every process that was started. The files stay, for whoever wants to look.
   boost::asio::awaitable<void> stop();

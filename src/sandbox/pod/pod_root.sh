@@ -63,6 +63,6 @@ pivot_root . old
 cd /
 umount -n -l /old
 rmdir /old
-drop=-sys_admin,-sys_module,-sys_rawio,-sys_boot,-sys_time,-mknod,-net_admin,-syslog,-mac_admin,-mac_override
+drop=-sys_admin,-dac_read_search,-sys_module,-sys_rawio,-sys_boot,-sys_time,-mknod,-net_admin,-syslog,-mac_admin,-mac_override
 if [ "$(id -u)" != 0 ]; then drop=-all; fi
 exec setpriv --bounding-set "$drop" --inh-caps -all --ambient-caps -all -- /bin/bash /start.sh

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 
 #include "integration/sandbox/pod_world.hpp"
 #include "sandbox/container_host.hpp"
@@ -13,10 +14,15 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::Not;
 
+/// Pods without namespaces end by their id, wherever on the machine: that of a test is its own.
+std::string id_of(const std::string& name) {
+  return fmt::format("{}-{}", name, ::getpid());
+}
+
 class Pods : public testing::TestWithParam<Isolation> {
  protected:
   void SetUp() override {
-    if (GetParam() != Isolation::none && GetParam() != strongest_isolation(world.dir))
+    if (!isolation_works(GetParam(), world.dir))
       GTEST_SKIP() << "this machine does not allow " << to_string(GetParam());
     host = std::make_unique<ContainerHost>(world.io.get_executor(),
                                            ContainerHostOptions{world.dir, 0, GetParam()});
@@ -25,9 +31,9 @@ class Pods : public testing::TestWithParam<Isolation> {
     if (host) world.run(host->stop());
   }
 
-  PodBoot boot(const std::string& id = "pod1") {
+  PodBoot boot(const std::string& name = "pod1") {
     PodBoot boot;
-    boot.id = id;
+    boot.id = id_of(name);
     boot.env = {{"PUBLIC_KEY", world.public_key()}, {"WORKER_ID", "gpu-w1"}, {"SPACED", "a \"b\" $c"}};
     boot.gpu = "NVIDIA GeForce RTX 4090";
     boot.gpu_memory_mb = 24564;
@@ -109,17 +115,17 @@ TEST_P(Pods, DeleteKillsEveryProcessOfThePod) {
       pod.ssh_port,
       fmt::format("(setsid sleep {0} >/dev/null 2>&1 &); nohup sleep {0} >/dev/null 2>&1 & true", mark));
   ASSERT_TRUE(world.eventually(30s, [&] { return processes_with(mark).size() >= 2; }));
-  world.run(host->remove("pod1"));
+  world.run(host->remove(id_of("pod1")));
   EXPECT_TRUE(processes_with(mark).empty());
   EXPECT_FALSE(exited) << "a pod that is deleted has not ended by itself";
-  EXPECT_FALSE(std::filesystem::exists(world.dir + "/pods/pod1"));
+  EXPECT_FALSE(std::filesystem::exists(world.dir + "/pods/" + id_of("pod1")));
   EXPECT_EQ(world.ssh(pod.ssh_port, "true").exit_code, 255);
 }
 
 TEST_P(Pods, APodWhoseFirstProcessDiesHasExited) {
   start(boot());
   ASSERT_TRUE(ready());
-  ::kill(host->pid_of("pod1"), SIGKILL);
+  ::kill(host->pid_of(id_of("pod1")), SIGKILL);
   EXPECT_TRUE(world.eventually(30s, [&] { return exited; }));
 }
 
@@ -150,6 +156,23 @@ INSTANTIATE_TEST_SUITE_P(Kinds, Pods,
                                   : kind.param == Isolation::user_namespaces ? "UserNamespaces"
                                                                              : "Directories";
                          });
+
+TEST(ContainerHosts, ThatStartPodsAtTheSameTimeGiveThemDifferentPorts) {
+  PodWorld first_world, second_world;
+  ContainerHost first(first_world.io.get_executor(), {first_world.dir, 29000, Isolation::none});
+  ContainerHost second(second_world.io.get_executor(), {second_world.dir, 29000, Isolation::none});
+  PodBoot boot;
+  boot.id = id_of("pod1");
+  boot.env = {{"PUBLIC_KEY", first_world.public_key()}};
+  const auto ignore = [](const std::string&) {};
+  const auto one = first.start(boot, ignore, [] {});
+  boot.id = id_of("pod2");
+  const auto two = second.start(boot, ignore, [] {});
+  ASSERT_TRUE(one && two);
+  EXPECT_NE(one->ssh_port, two->ssh_port) << "no server listens yet on the port of the first";
+  first_world.run(first.stop());
+  second_world.run(second.stop());
+}
 
 using IsolatedPods = Pods;
 
@@ -185,8 +208,16 @@ TEST_P(IsolatedPods, PodsOfOneVolumeShareItAndNothingElse) {
   EXPECT_EQ(world.ssh_when_up(second_pod.ssh_port, "cat /workspace/f; ls /tmp").output, "shared\n");
   EXPECT_THAT(world.ssh(second_pod.ssh_port, "grep ' /workspace ' /proc/mounts").output,
               HasSubstr("/workspace"));
-  world.run(host->remove("first"));
+  world.run(host->remove(id_of("first")));
   EXPECT_TRUE(std::filesystem::exists(world.dir + "/volumes/vol4sandbox1/f")) << "a volume outlives its pods";
+}
+
+TEST_P(IsolatedPods, FilesOfTheMachineCannotBeOpenedByTheirHandles) {
+  const auto pod = start(boot());
+  const auto bounding = world.ssh_when_up(pod.ssh_port, "grep CapBnd: /proc/self/status").output;
+  const auto capabilities = std::stoull(bounding.substr(bounding.find(':') + 1), nullptr, 16);
+  EXPECT_EQ(capabilities >> CAP_DAC_READ_SEARCH & 1U, 0U) << bounding;
+  EXPECT_EQ(capabilities >> CAP_SYS_ADMIN & 1U, 0U) << bounding;
 }
 
 TEST_P(IsolatedPods, ToolsThatWorkersNeedAreThere) {
