@@ -13,10 +13,10 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array kGpus{
-    GpuModel{"NVIDIA GeForce RTX 4090", "RTX 4090", "ADA_24", 24, 0.44, 0.31},
-    GpuModel{"NVIDIA GeForce RTX 3090", "RTX 3090", "AMPERE_24", 24, 0.27, 0.19},
-    GpuModel{"NVIDIA L40S", "L40S", "ADA_48_PRO", 48, 0.86, 0.79},
-    GpuModel{"NVIDIA H100 80GB HBM3", "H100 SXM", "HOPPER_80", 80, 2.69, 2.39},
+    GpuModel{"NVIDIA GeForce RTX 4090", "RTX 4090", "ADA_24", 24, 0.44, 0.31, 62, 16},
+    GpuModel{"NVIDIA GeForce RTX 3090", "RTX 3090", "AMPERE_24", 24, 0.27, 0.19, 46, 8},
+    GpuModel{"NVIDIA L40S", "L40S", "ADA_48_PRO", 48, 0.86, 0.79, 94, 16},
+    GpuModel{"NVIDIA H100 80GB HBM3", "H100 SXM", "HOPPER_80", 80, 2.69, 2.39, 188, 24},
 };
 constexpr std::array kDataCenters{
     DataCenter{"EU-RO-1", "EU Romania 1", "EUROPE"},

@@ -14,6 +14,7 @@ struct GpuModel {
   std::string_view id, name, pool;
   int memory_gb{0};
   double secure_usd{0}, community_usd{0};  ///< per hour
+  int ram_gb{0}, vcpus{0};                 ///< that a machine has for each GPU
 };
 struct DataCenter {
   std::string_view id, name, region;

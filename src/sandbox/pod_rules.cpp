@@ -126,6 +126,13 @@ Refusal check_mounts(const json& body) {
   return {};
 }
 
+/// A floor that no machine with this GPU reaches is a shortage like any other.
+bool machine_suffices(const json& gpu) {
+  const auto* model = find_gpu(gpu.at("id").get<std::string>());
+  return model != nullptr && gpu.value("minRamPerGpu", 0L) <= model->ram_gb &&
+         gpu.value("minVcpuCountPerGpu", 0L) <= model->vcpus;
+}
+
 Refusal check_compute(const json& body) {
   if (body.contains("gpu") == body.contains("cpu")) return rule("exactly one of gpu or cpu must be set");
   if (body.contains("cpu")) return rule("CPU pods are not offered here");
@@ -157,6 +164,7 @@ Refusal check_create(const json& body, const SoldOut& sold_out) {
 
 std::string place(const json& body, const SoldOut& sold_out) {
   const auto gpu = body.at("gpu").at("id").get<std::string>();
+  if (!machine_suffices(body.at("gpu"))) return {};
   const auto wanted = body.value("dataCenterIds", std::vector<std::string>());
   for (const auto& center : data_centers()) {
     const bool allowed = wanted.empty() || std::find(wanted.begin(), wanted.end(), center.id) != wanted.end();

@@ -100,6 +100,11 @@ inline const std::vector<CreateCase>& create_cases() {
       {"Command", R"({"cmd":["sleep"],"entrypoint":["bash"]})", 0, "", true},
       {"CommandText", R"({"cmd":"sleep"})", 422, "$.cmd: got string, want array"},
       {"MinimumMachine", R"({"gpu":{"minRamPerGpu":32,"minVcpuCountPerGpu":8}})", 0, "", true},
+      {"MinimumMachineJustThere", R"({"gpu":{"minRamPerGpu":62,"minVcpuCountPerGpu":16}})", 0, "", true},
+      {"MoreMemoryThanThereIs", R"({"gpu":{"minRamPerGpu":63}})", 400, "no longer any instances available",
+       true},
+      {"MoreCoresThanThereAre", R"({"gpu":{"minVcpuCountPerGpu":17}})", 400,
+       "no longer any instances available", true},
       {"MinimumMachineZero", R"({"gpu":{"minRamPerGpu":0}})", 422, "$.gpu.minRamPerGpu: minimum"},
   };
   return cases;
