@@ -57,8 +57,9 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
       ->check(CLI::Range(1L, 1000000L, "requests"));
   app.add_option("--port-base", options.port_base, "First port of the pods' SSH servers")
       ->check(CLI::Range(1024, 65000, "port"));
-  app.add_flag("!--no-namespaces", options.namespaces, "Pods are only directories");
-  app.add_flag("!--no-database", options.database, "Only the Runpod stand-in and the worker's repository");
+  bool only_directories = false, no_database = false;
+  app.add_flag("--no-namespaces", only_directories, "Pods are only directories");
+  app.add_flag("--no-database", no_database, "Only the Runpod stand-in and the worker's repository");
 
   std::string name;
   auto* scenario_command =
@@ -87,11 +88,11 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   }
 
   if (*scenario_command && name.empty()) return "Scenarios:\n" + scenario_help();
+  const auto wanted = parse_scenario(*scenario_command ? name : scenario);
+  if (!wanted) return wrong(wanted.error().message);
   if (options.dir.empty()) return wrong("--dir is missing: the directory that names the sandbox");
-  if (*scenario_command) {
-    if (const auto wanted = parse_scenario(name); !wanted) return wrong(wanted.error().message);
+  if (*scenario_command)
     return ClientCommand{options.dir, "POST", "/sandbox/scenario", json{{"name", name}}.dump()};
-  }
   if (*add)
     return ClientCommand{options.dir, "POST", "/sandbox/tasks",
                          json{{"count", count}, {"seconds", seconds}}.dump()};
@@ -99,9 +100,9 @@ Result<Command> parse_command_line(int argc, const char* const* argv) {
   if (*state) return ClientCommand{options.dir, "GET", "/sandbox/state", ""};
   if (*stop) return ClientCommand{options.dir, "POST", "/sandbox/stop", "{}"};
 
-  const auto wanted = parse_scenario(scenario);
-  if (!wanted) return wrong(wanted.error().message);
   options.scenario = *wanted;
+  options.namespaces = !only_directories;
+  options.database = !no_database;
   options.provision_delay = Duration(fast ? 0 : provision_ms);
   options.pull_delay = Duration(fast ? 0 : pull_ms);
   options.start_delay = Duration(fast ? 0 : start_ms);

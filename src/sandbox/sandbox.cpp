@@ -38,6 +38,7 @@ bool repository_is_broken(const Scenario& scenario) {
 Result<void> Sandbox::Impl::prepare() {
   std::error_code error;
   fs::create_directories(options.dir, error);
+  if (error) return fail(ErrorKind::internal, fmt::format("{}: {}", options.dir, error.message()));
   options.dir = fs::absolute(options.dir, error).lexically_normal().string();
   if (options.dir.ends_with('/')) options.dir.pop_back();
   if (error) return fail(ErrorKind::internal, fmt::format("{}: {}", options.dir, error.message()));

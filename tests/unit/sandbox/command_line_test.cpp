@@ -33,6 +33,7 @@ TEST(CommandLine, WithoutACommandItIsASandboxToRun) {
   EXPECT_EQ(options.provision_delay, Duration(0));
   EXPECT_FALSE(options.database);
   EXPECT_TRUE(options.namespaces);
+  EXPECT_FALSE(std::get<SandboxOptions>(*parse({"--dir", "/tmp/x", "--no-namespaces"})).namespaces);
 }
 
 TEST(CommandLine, CommandsAreRequestsToTheSandboxOfTheDirectory) {
@@ -67,6 +68,7 @@ TEST(CommandLine, WhatIsWrongIsNamedWithAWayOut) {
                          {{"state"}, "--dir is missing"},
                          {{"--dir", "/tmp/x", "--scenario", "worker-crsh"}, "did you mean 'worker-crash'?"},
                          {{"scenario", "worker-crsh", "--dir", "/tmp/x"}, "did you mean 'worker-crash'?"},
+                         {{"scenario", "worker-crsh"}, "did you mean 'worker-crash'?"},
                          {{"scenario", "list-lag:soon", "--dir", "/tmp/x"}, "takes a number, not 'soon'"},
                          {{"tasks", "add", "--dir", "/tmp/x"}, "count"},
                          {{"tasks", "add", "many", "--dir", "/tmp/x"}, "many"},
