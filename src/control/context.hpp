@@ -37,6 +37,7 @@ struct Context {
   std::map<PodId, Pod> pods;                  ///< of the newest complete list
   std::map<PodId, ports::HostKeyPin> pins;    ///< host keys seen or printed
   std::map<WorkerId, bool> shell_probe;       ///< fresh answers, consumed by the next tick
+  std::map<WorkerId, FailureCause> verdicts;  ///< of failures just handled, consumed by the action's result
   std::map<WorkerId, std::string> in_flight;  ///< one action per worker
   std::set<std::string> fleet_in_flight;      ///< actions that concern no worker
   std::map<WorkerId, std::shared_ptr<RunningBringUp>> bring_ups;

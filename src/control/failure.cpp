@@ -10,6 +10,8 @@
 #include "gpuwarden/bootstrap/script.hpp"
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
+#include "redaction.hpp"
+
 namespace gpuwarden::control {
 namespace {
 
@@ -105,8 +107,8 @@ ports::FailureRecord record_of(const Context& context, const Failure& failure) {
   ports::FailureRecord record;
   record.worker = failure.worker;
   record.pod = failure.pod;
-  record.evidence = failure.evidence;
-  record.verdict = diagnosis::diagnose(failure.evidence, failure.suspected);
+  record.evidence = redacted(context.env, failure.evidence);
+  record.verdict = diagnosis::diagnose(record.evidence, failure.suspected);
   record.task_max_attempts = context.settings.policy.task_max_attempts;
   const auto worker = context.workers.find(failure.worker);
   if (worker != context.workers.end()) {
@@ -122,6 +124,12 @@ ports::FailureRecord record_of(const Context& context, const Failure& failure) {
     record.step = failure.step;
   }
   return record;
+}
+
+/// Since registration, as of the newest snapshot.
+Duration age_of(const Context& context, const WorkerId& worker) {
+  const auto row = context.workers.find(worker);
+  return row == context.workers.end() ? Duration{0} : row->second.age;
 }
 
 }  // namespace
@@ -177,15 +185,19 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
   context.call_off_bring_up(failure.worker);
   const MonoTime began = context.env.clock.now();
   ports::FailureRecord record = record_of(context, failure);
+  context.verdicts[failure.worker] = record.verdict.cause;
   const auto marked = co_await context.env.store.fail_worker(context.fence(), record);
   if (!marked) co_return fail(marked.error().within("marking the worker as failed"));
   if (marked->done) {
     context.env.log.error("worker_failed", record.verdict.summary,
                           {{"worker", failure.worker.str()},
                            {"pod", failure.pod.str()},
+                           {"phase", phase_text(record.phase, record.step)},
                            {"cause", std::string(to_string(record.verdict.cause))},
                            {"evidence", record.verdict.evidence_line},
                            {"advice", record.verdict.advice},
+                           {"fingerprint", record.verdict.fingerprint},
+                           {"duration", format_duration(age_of(context, failure.worker))},
                            {"tasks_requeued", std::to_string(marked->requeued.size())},
                            {"tasks_failed", std::to_string(marked->failed.size())}});
   }
@@ -195,6 +207,7 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
     const auto kept = co_await context.env.store.add_evidence(context.fence(), fuller);
     if (!kept)
       context.env.log.warning("evidence_lost", kept.error().message, {{"worker", failure.worker.str()}});
+    context.verdicts[failure.worker] = fuller.verdict.cause;
     if (kept && fuller.verdict.cause != record.verdict.cause) {
       context.env.log.warning("cause_sharpened", fuller.verdict.summary,
                               {{"worker", failure.worker.str()},

@@ -17,6 +17,7 @@
 
 #include "gpuwarden/base/format.hpp"
 
+#include "action_result.hpp"
 #include "bring_up_runner.hpp"
 #include "cancellation.hpp"
 #include "context.hpp"
@@ -75,14 +76,16 @@ struct ControlLoop::Impl {
   Impl(Environment environment, LoopSettings settings)
       : context(std::move(environment), std::move(settings)) {}
 
-  void finished(ActionResult result) {
+  void finished(ActionResult result, const Result<std::string>& outcome, MonoTime began) {
+    complete(result, outcome, context.env.clock.now() - began, context);
     tick_log.action_done(context.env.log, result);
     if (context.results != nullptr) context.results->push_back(result);
     context.recent.push_back(std::move(result));
     if (context.recent.size() > kRecentResults) context.recent.pop_front();
   }
 
-  void start_bring_up(const boost::asio::any_io_executor& executor, const BringUpWorker& action) {
+  void start_bring_up(const boost::asio::any_io_executor& executor, const PlannedAction& planned) {
+    const auto& action = std::get<BringUpWorker>(planned.action);
     if (context.bring_ups.contains(action.worker)) return;
     if (context.bring_ups.size() >= kMaxBringUps) {
       ++dropped;
@@ -92,22 +95,20 @@ struct ControlLoop::Impl {
     control->pod = action.pod;
     context.bring_ups[action.worker] = control;
     const MonoTime began = context.env.clock.now();
-    auto done = [this, worker = action.worker, began, control](std::exception_ptr failure,
-                                                               Result<std::string> result) {
+    auto done = [this, worker = action.worker, began, control, result = action_result(planned)](
+                    std::exception_ptr failure, Result<std::string> outcome) {
       if (!control->cancelled || !is_cancellation(failure)) rethrow(failure);
       const auto own = context.bring_ups.find(worker);
       if (own != context.bring_ups.end() && own->second == control) context.bring_ups.erase(own);
-      if (failure || (!result && result.error().kind == ErrorKind::cancelled)) return;
-      finished({"bring_up", worker.str(), result.has_value(), result ? *result : result.error().message,
-                context.env.clock.now() - began});
+      if (failure || (!outcome && outcome.error().kind == ErrorKind::cancelled)) return;
+      finished(result, outcome, began);
     };
     boost::asio::co_spawn(executor, run_bring_up(context, action.worker, action.pod, control),
                           boost::asio::bind_cancellation_slot(control->signal.slot(), std::move(done)));
   }
 
   void start(const boost::asio::any_io_executor& executor, PlannedAction planned) {
-    if (const auto* bring_up = std::get_if<BringUpWorker>(&planned.action))
-      return start_bring_up(executor, *bring_up);
+    if (std::holds_alternative<BringUpWorker>(planned.action)) return start_bring_up(executor, planned);
     const WorkerId worker = worker_of(planned.action);
     const std::string name(action_name(planned.action));
     const std::string fleet_key = std::holds_alternative<DeleteOrphan>(planned.action)
@@ -122,16 +123,15 @@ struct ControlLoop::Impl {
       return;
     }
     const MonoTime began = context.env.clock.now();
-    auto done = [this, worker, name, fleet_key, began](std::exception_ptr failure,
-                                                       Result<std::string> result) {
+    auto done = [this, worker, fleet_key, began, result = action_result(planned)](
+                    std::exception_ptr failure, Result<std::string> outcome) {
       rethrow(failure);
       if (worker.empty()) {
         context.fleet_in_flight.erase(fleet_key);
       } else {
         context.in_flight.erase(worker);
       }
-      finished({name, worker.str(), result.has_value(), result ? *result : result.error().message,
-                context.env.clock.now() - began});
+      finished(result, outcome, began);
     };
     boost::asio::co_spawn(executor, perform(context, std::move(planned)), std::move(done));
   }
@@ -175,7 +175,8 @@ struct ControlLoop::Impl {
             std::move(seen.pods_error),
             std::move(decision.plan),
             context.snapshot_failure,
-            context.pods_failure};
+            context.pods_failure,
+            context.env.clock.now()};
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
     if (act) start_all(co_await boost::asio::this_coro::executor);
   }

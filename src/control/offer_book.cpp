@@ -6,6 +6,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <fmt/format.h>
 
 namespace gpuwarden::control {
 namespace {
@@ -25,6 +26,15 @@ void OfferBook::forget() {
   ++settings_changes_;
 }
 
+void OfferBook::note(ports::Log& log, std::string_view what, const Error* error, bool& readable) {
+  const bool was_readable = std::exchange(readable, error == nullptr);
+  if (error != nullptr && was_readable) {
+    log.warning(fmt::format("{}_unreadable", what), error->message);
+  } else if (error == nullptr && !was_readable) {
+    log.info(fmt::format("{}_readable", what), "can be read again");
+  }
+}
+
 awaitable<void> OfferBook::refresh(Context& context) {
   const int settings_changes = settings_changes_;
   const policy::Settings settings = context.settings.policy;  // SIGHUP may replace them meanwhile
@@ -32,8 +42,8 @@ awaitable<void> OfferBook::refresh(Context& context) {
   std::vector<NetworkVolume> volumes;
   if (!settings.volume_names.empty()) {
     auto listed = co_await context.env.provider.volumes();
+    note(context.env.log, "volumes", listed ? nullptr : &listed.error(), volumes_readable_);
     if (!listed) {
-      context.env.log.warning("volumes_unreadable", listed.error().message);
       complete = false;
     } else {
       volumes = std::move(*listed);
@@ -41,10 +51,10 @@ awaitable<void> OfferBook::refresh(Context& context) {
   }
   std::vector<GpuOffer> catalogue;
   auto gpus = co_await context.env.provider.gpu_offers(settings.cloud);
+  note(context.env.log, "catalogue", gpus ? nullptr : &gpus.error(), catalogue_readable_);
   if (gpus) {
     catalogue = std::move(*gpus);
   } else {
-    context.env.log.warning("catalogue_unreadable", gpus.error().message);
     complete = false;
   }
   refreshing_ = false;

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -23,12 +24,15 @@ class OfferBook {
 
  private:
   boost::asio::awaitable<void> refresh(Context& context);
+  /// Logs that a list became unreadable or readable again; nothing while that stays as it is.
+  static void note(ports::Log& log, std::string_view what, const Error* error, bool& readable);
 
   std::optional<MonoTime> fresh_until_;  ///< none = never refreshed, or the settings have changed
   std::optional<MonoTime> first_due_;    ///< how long the first refresh is waited for
   bool refreshed_{false};                ///< at least once
   bool refreshing_{false};
   int settings_changes_{0};
+  bool volumes_readable_{true}, catalogue_readable_{true};
   std::vector<policy::Offer> offers_;
   std::vector<std::string> problems_;
 };

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "failure.hpp"
+#include "redaction.hpp"
 
 namespace gpuwarden::control {
 namespace {
@@ -19,7 +20,7 @@ awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::strin
   change.expected = {WorkerStatus::spawning};
   change.status = WorkerStatus::terminated;
   change.phase = Phase::gone;
-  change.end_reason = why;
+  change.end_reason = redacted(context.env, why);
   const auto ended = co_await context.env.store.update_worker(context.fence(), std::move(change));
   if (!ended) co_return fail(ended.error().within(why));
   co_return fail(ErrorKind::refused, why);
@@ -47,6 +48,7 @@ struct AfterCreate {
 
   awaitable<Outcome> operator()(PodCreated created) {
     policy::note_created(context.memory, action.placement);
+    context.workers[action.worker].pod = created.pod.id;
     ports::WorkerChange change;
     change.worker = action.worker;
     change.expected = {WorkerStatus::spawning};

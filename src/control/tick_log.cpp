@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,64 +12,104 @@
 namespace gpuwarden::control {
 namespace {
 
-/// Gates that come and go with ordinary work; they are shown by `plan`, not logged.
-constexpr std::array<std::string_view, 6> kQuietGates{"spawn_rate", "scale_down_grace", "slow_start",
-                                                      "ceiling",    "spawning_grace",   "hysteresis"};
+/// Gates that come and go with ordinary work, and "leader", which `standing_by` tells. They are shown by
+/// `plan`, not logged.
+constexpr std::array<std::string_view, 7> kQuietGates{
+    "spawn_rate", "scale_down_grace", "slow_start", "ceiling", "spawning_grace", "hysteresis", "leader"};
 
-void tell_source(ports::Log& log, bool ok, bool& was_ok, std::string_view name, const std::string& error) {
+bool is_quiet(std::string_view gate) {
+  return std::find(kQuietGates.begin(), kQuietGates.end(), gate) != kQuietGates.end();
+}
+
+/// One of the two things that a tick looks at.
+struct Source {
+  std::string_view service, name;
+};
+
+void tell_source(ports::Log& log, bool ok, bool& was_ok, const Source& source, const std::string& error,
+                 ErrorKind kind) {
   if (ok == was_ok) return;
   was_ok = ok;
+  const std::string service(source.service);
   if (ok) {
-    log.info("source_back", fmt::format("{} can be read again", name));
+    log.info("source_back", fmt::format("{} can be read again", source.name), {{"service", service}});
   } else {
     log.error("source_lost",
-              fmt::format("{} cannot be read: nothing is created, deleted or judged by it", name),
-              {{"error", error}});
+              fmt::format("{} cannot be read: nothing is created, deleted or judged by it", source.name),
+              {{"service", service}, {"error", error}, {"kind", std::string(to_string(kind))}});
   }
 }
 
 }  // namespace
 
 std::string summary_line(const TickReport& report) {
+  if (!report.snapshot) return "Supabase cannot be read: nothing is done";
+  if (!report.snapshot->leader.leading)
+    return fmt::format("standing by: {} leads; {} queued, {} running", report.snapshot->leader.holder,
+                       report.snapshot->queue.queued, report.snapshot->queue.running);
   const ScaleFigures& scale = report.plan.scale;
   return fmt::format("{} queued, {} running; {} active ({} idle), {} spawning, {} draining; wanted {}",
                      scale.queued, scale.running, scale.active, scale.idle, scale.spawning, scale.draining,
                      scale.wanted);
 }
 
-void TickLog::tick(ports::Log& log, const TickReport& report, Duration summary_every) {
-  tell_source(log, report.snapshot.has_value(), snapshot_ok_, "Supabase", report.snapshot_error);
-  tell_source(log, report.pods.has_value(), pods_ok_, "Runpod's pod list", report.pods_error);
-  if (report.snapshot && report.snapshot->leader.leading != leading_) {
-    leading_ = report.snapshot->leader.leading;
-    const auto& leader = report.snapshot->leader;
-    log.info(leading_ ? "leading" : "standing_by",
-             leading_ ? "this daemon leads" : "another daemon leads: " + leader.holder,
-             {{"epoch", std::to_string(leader.epoch)}});
+void TickLog::tell_leader(ports::Log& log, const TickReport& report) {
+  if (!report.snapshot) return;
+  const auto& leader = report.snapshot->leader;
+  if (leading_ == leader.leading) return;
+  leading_ = leader.leading;
+  log.info(leader.leading ? "leading" : "standing_by",
+           leader.leading ? "this daemon leads" : "another daemon leads: " + leader.holder,
+           {{"epoch", std::to_string(leader.epoch)}});
+}
+
+void TickLog::tell_gates(ports::Log& log, const TickReport& report) {
+  if (!report.snapshot) return;  // `source_lost` has told, and nothing is known of the gates
+  if (leading_ == false && !report.plan.gates.empty() && report.plan.gates.front().name == "leader") {
+    gates_.clear();  // they are the other daemon's business now
+    return;
   }
   std::set<std::string> gates;
   for (const Gate& gate : report.plan.gates) {
-    if (std::find(kQuietGates.begin(), kQuietGates.end(), gate.name) != kQuietGates.end()) continue;
+    if (is_quiet(gate.name) || (gate.name == "pods" && !report.pods)) continue;
     gates.insert(gate.name);
     if (gates_.contains(gate.name)) continue;
     ports::LogFields fields{{"gate", gate.name}};
     if (gate.opens_in) fields.emplace_back("opens_in", format_duration(*gate.opens_in));
     log.warning("held_back", gate.reason, fields);
   }
+  const bool saw_everything = report.pods && report.snapshot->writable;
   for (const std::string& gate : gates_) {
-    if (!gates.contains(gate)) log.info("released", "no longer held back", {{"gate", gate}});
+    if (gates.contains(gate)) continue;
+    if (saw_everything || (gate == "database" && report.snapshot->writable)) {
+      log.info("released", "no longer held back", {{"gate", gate}});
+    } else {
+      gates.insert(gate);
+    }
   }
   gates_ = std::move(gates);
-  if (!summary_at_) summary_at_ = report.at;
-  if (report.at - *summary_at_ >= summary_every) {
-    summary_at_ = report.at;
+}
+
+void TickLog::tick(ports::Log& log, const TickReport& report, Duration summary_every) {
+  tell_source(log, report.snapshot.has_value(), snapshot_ok_, {"supabase", "Supabase"}, report.snapshot_error,
+              report.snapshot_failure.value_or(ErrorKind::internal));
+  tell_source(log, report.pods.has_value(), pods_ok_, {"runpod", "Runpod's pod list"}, report.pods_error,
+              report.pods_failure.value_or(ErrorKind::internal));
+  tell_leader(log, report);
+  tell_gates(log, report);
+  if (!summary_at_) summary_at_ = report.now;
+  if (report.now - *summary_at_ >= summary_every) {
+    summary_at_ = report.now;
     log.info("summary", summary_line(report));
   }
 }
 
 void TickLog::action_done(ports::Log& log, const ActionResult& result) {
   ports::LogFields fields;
-  if (!result.worker.empty()) fields.emplace_back("worker", result.worker);
+  for (const auto& [name, value] : {std::pair{"worker", &result.worker}, std::pair{"pod", &result.pod},
+                                    std::pair{"cause", &result.cause}, std::pair{"reason", &result.reason}}) {
+    if (!value->empty()) fields.emplace_back(name, *value);
+  }
   fields.emplace_back("duration", format_duration(result.took));
   if (result.action == "probe") {
     log.debug(result.action, result.detail, fields);

@@ -17,12 +17,17 @@ class TickLog {
   void action_done(ports::Log& log, const ActionResult& result);
 
  private:
-  bool leading_{false}, snapshot_ok_{true}, pods_ok_{true};
+  void tell_leader(ports::Log& log, const TickReport& report);
+  void tell_gates(ports::Log& log, const TickReport& report);
+
+  bool snapshot_ok_{true}, pods_ok_{true};
+  std::optional<bool> leading_;
   std::set<std::string> gates_;
-  std::optional<WallTime> summary_at_;
+  std::optional<MonoTime> summary_at_;
 };
 
-/// "3 queued, 2 running; 2 active (1 idle), 1 spawning; wanted 3"
+/// "3 queued, 2 running; 2 active (1 idle), 1 spawning, 0 draining; wanted 3", or why there is nothing to
+/// say.
 std::string summary_line(const TickReport& report);
 
 }  // namespace gpuwarden::control

@@ -134,6 +134,9 @@ Json results_json(const std::vector<control::ActionResult>& results) {
   for (const control::ActionResult& result : results) {
     list.push_back({{"action", result.action},
                     {"worker", result.worker},
+                    {"pod", result.pod},
+                    {"cause", result.cause},
+                    {"reason", result.reason},
                     {"ok", result.ok},
                     {"detail", result.detail},
                     {"took_ms", result.took.count()}});

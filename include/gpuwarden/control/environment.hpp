@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "gpuwarden/base/secret.hpp"
 #include "gpuwarden/bootstrap/settings.hpp"
@@ -31,6 +32,8 @@ struct Environment {
   ports::Log& log;
   std::function<std::uint64_t()> random;
   std::function<WorkerToken()> make_token;
+  /// Takes secrets out of what pods and services said, before it becomes a row. Unset: nothing is taken out.
+  std::function<std::string(std::string_view)> redact{};
 };
 
 /// Everything the operator chose, for all rooms that the loop drives.

@@ -23,6 +23,7 @@ struct TickReport {
   std::string snapshot_error, pods_error;
   Plan plan;
   std::optional<ErrorKind> snapshot_failure, pods_failure;  ///< what kind of errors those are
+  MonoTime now{};  ///< `at` by the monotonic clock, for what happens "every five minutes"
 };
 
 /// How an action ended.
@@ -32,6 +33,9 @@ struct ActionResult {
   bool ok{false};
   std::string detail;
   Duration took{0};
+  std::string pod{};     ///< the worker's, where it has one
+  std::string cause{};   ///< of a failure: what diagnosis made of it
+  std::string reason{};  ///< the plan's: why it was done
 };
 
 /// What `once` prints.

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gpuwarden/base/redact.hpp"
+#include "gpuwarden/ports/evidence_json.hpp"
+
 #include "loop_world.hpp"
 
 namespace gpuwarden::control {
@@ -52,6 +55,41 @@ TEST_F(Failing, CarriesCauseEvidenceAndWhatItCost) {
   EXPECT_THAT(record.verdict.evidence_line, testing::HasSubstr("unrecognized arguments: --turbo"));
   EXPECT_DOUBLE_EQ(record.cost_usd, 1.0);
   EXPECT_EQ(world.log.field("worker_failed", "cause"), "worker_crashed");
+}
+
+TEST_F(Failing, IsLoggedWithThePhaseAndTheTimeSinceItsRegistration) {
+  ASSERT_TRUE(run());
+  EXPECT_EQ(world.log.field("worker_failed", "pod"), failure.pod.str());
+  EXPECT_EQ(world.log.field("worker_failed", "phase"), "busy");
+  EXPECT_EQ(world.log.field("worker_failed", "duration"), "2h 0m");
+  EXPECT_EQ(world.log.field("worker_failed", "fingerprint"), world.store.failed.at(0).verdict.fingerprint);
+}
+
+TEST_F(Failing, Case16SecretsThatAPodPrintedBecomeNoRow) {
+  context.env.redact = [](std::string_view text) {
+    Redactor redactor;
+    redactor.add("planted-secret-1");
+    return redactor.redact(text);
+  };
+  failure.evidence.tails["worker"] = {"fatal: bad token planted-secret-1"};
+  world.provider.log_lines[failure.pod] = {
+      {"container", "export KEY=planted-secret-1", {}},
+      {"container", "-----BEGIN OPENSSH PRIVATE KEY-----", {}},
+      {"container", "PLANTEDkeybody", {}},
+      {"container", "-----END OPENSSH PRIVATE KEY-----", {}},
+      {"system", "pull with Bearer PLANTEDbearertoken", {}},
+  };
+  ASSERT_TRUE(run());
+  for (const auto* records : {&world.store.failed, &world.store.evidence_added}) {
+    ASSERT_EQ(records->size(), 1U);
+    const ports::FailureRecord& record = records->front();
+    const std::string row = ports::evidence_to_json(record.evidence) + record.verdict.summary +
+                            record.verdict.evidence_line + record.verdict.advice;
+    EXPECT_THAT(row, testing::Not(testing::HasSubstr("planted-secret-1")));
+    EXPECT_THAT(row, testing::Not(testing::HasSubstr("PLANTED")));
+  }
+  EXPECT_THAT(ports::evidence_to_json(world.store.evidence_added.front().evidence),
+              testing::HasSubstr("export KEY=[redacted]"));
 }
 
 TEST_F(Failing, PodIsDeletedWithinTheTimeForTheBundleEvenWhenEveryLogHangs) {

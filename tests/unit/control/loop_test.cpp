@@ -88,6 +88,60 @@ TEST_F(Loop, Case01AnUnreadableDatabaseMeansNoActionAtAll) {
   world.advance(15s);
 }
 
+TEST_F(Loop, AnOutageOfThePlacementListsIsLoggedWhenItBeginsAndWhenItEnds) {
+  world.provider.on_gpu_offers = [](Cloud) -> Result<std::vector<GpuOffer>> {
+    return fail(ErrorKind::unavailable, "502");
+  };
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(10min);
+  EXPECT_GT(world.provider.count("gpu_offers"), 10);
+  EXPECT_EQ(world.log.count("catalogue_unreadable"), 1);
+  world.provider.on_gpu_offers = nullptr;
+  world.advance(10min);
+  EXPECT_EQ(world.log.count("catalogue_unreadable"), 1);
+  EXPECT_EQ(world.log.count("catalogue_readable"), 1);
+  loop.stop();
+  world.advance(15s);
+}
+
+TEST_F(Loop, EveryActionSaysInTheLogWhyItWasTaken) {
+  add_fleet(world, 1);
+  world.store.state.workers.front().idle_for = 30min;
+  world.store.wall = [this] { return world.clock.wall(); };
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(5min);
+  ASSERT_EQ(world.log.count("drain"), 1);
+  EXPECT_FALSE(world.log.field("drain", "reason").empty());
+  EXPECT_FALSE(world.log.field("drain", "pod").empty());
+  loop.stop();
+  world.advance(15s);
+}
+
+TEST_F(Loop, ASpawnIsLoggedWithItsPodAndReasonAndAFailedOneWithItsCause) {
+  world.store.state.queue.queued = 1;
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(30s);
+  EXPECT_EQ(world.log.field("spawn", "pod"), world.provider.pods.at(0).id.str());
+  EXPECT_THAT(world.log.field("spawn", "reason"), testing::HasSubstr("1 queued"));
+  loop.stop();
+  world.advance(15s);
+
+  LoopWorld poor;
+  poor.store.state.queue.queued = 1;
+  poor.provider.on_create = [](const PodSpec&) -> ports::CreateOutcome {
+    return CreateNoBalance{"no money"};
+  };
+  ControlLoop second(poor.environment(), LoopWorld::settings());
+  poor.start(second.run());
+  poor.advance(30s);
+  EXPECT_EQ(poor.log.field("spawn", "cause"), "insufficient_balance");
+  second.stop();
+  poor.advance(15s);
+}
+
 TEST_F(Loop, Case14ASlowActionNeverDelaysTheNextTick) {
   world.store.state.queue.queued = 1;
   world.provider.before = [this](std::string_view method) -> boost::asio::awaitable<void> {
