@@ -8,6 +8,7 @@
 #include "gpuwarden/base/secret.hpp"
 #include "gpuwarden/http/client.hpp"
 #include "gpuwarden/ports/task_store.hpp"
+#include "gpuwarden/supabase/log_rows.hpp"
 
 namespace gpuwarden::supabase {
 
@@ -54,6 +55,9 @@ class SupabaseStore : public ports::TaskStore {
   ports::Async<std::vector<ports::WorkerRow>> workers(std::string owner, bool ended_too, int limit) override;
   ports::Async<std::optional<ports::WorkerRow>> worker(WorkerId worker) override;
   ports::Async<std::vector<ports::TaskRow>> tasks(std::string status, int limit) override;
+
+  /// Log lines into system_logs, by func_insert_logs_batch. Not repeated when they may have been stored.
+  ports::Async<LogsStored> insert_logs(std::vector<LogRow> rows);
 
  private:
   class Rpc;
