@@ -84,6 +84,13 @@ void forget_consequences(const Source& source, Loaded& loaded) {
   std::erase_if(loaded.errors, [&](const Problem& problem) { return !given(problem.name); });
 }
 
+void check_log_file(const Draft& draft, const Source& source, Loaded& loaded) {
+  const std::string& path = draft.config.daemon.log_file;
+  if (path.empty() || !source.may_append) return;
+  if (const auto usable = source.may_append(path); !usable)
+    loaded.warnings.push_back({"LOG_FILE", log_file_problem(path, usable.error().message)});
+}
+
 }  // namespace
 
 void share(Config& config) {
@@ -105,6 +112,14 @@ void share(Config& config) {
       std::min({bootstrap.connect_timeout, policy.spawning_timeout, policy.provision_timeout / 2});
 }
 
+std::string log_file_problem(std::string_view path, std::string_view why) {
+  return fmt::format(
+      "{} cannot be opened: {}. The log goes to standard error only. Give the daemon's user the "
+      "directory (install -d -o gpuwarden {}), or choose another path or none, then: systemctl restart "
+      "gpuwarden",
+      path, why, path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)));
+}
+
 Loaded load(const Source& source, SshKey need) {
   Loaded loaded;
   loaded.file = source.file;
@@ -117,6 +132,7 @@ Loaded load(const Source& source, SshKey need) {
   check_times(draft, usable, loaded);
   resolve_pass_env(draft, source, loaded);
   check_unknown_names(draft, source, loaded);
+  check_log_file(draft, source, loaded);
   draft.config.daemon.state_dir = draft.state_dir.empty() ? source.state_directory : draft.state_dir;
   if (source.file.unreadable) forget_consequences(source, loaded);
   loaded.errors.insert(loaded.errors.begin(), source.file.errors.begin(), source.file.errors.end());

@@ -36,6 +36,28 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+/// Of a path that does not exist, the nearest directory that does decides: the others would be made.
+Result<void> may_append(const std::string& path) {
+  if (::access(path.c_str(), F_OK) == 0) {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode))
+      return fail(ErrorKind::invalid_input, std::strerror(EISDIR));
+    if (::access(path.c_str(), W_OK) == 0) return {};
+    return fail(ErrorKind::invalid_input, std::strerror(errno));
+  }
+  std::string directory = path;
+  do {
+    const auto slash = directory.rfind('/');
+    directory = slash == std::string::npos ? "." : slash == 0 ? "/" : directory.substr(0, slash);
+  } while (::access(directory.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR) &&
+           directory != "/" && directory != ".");
+  struct stat facts {};
+  if (::stat(directory.c_str(), &facts) == 0 && !S_ISDIR(facts.st_mode))
+    return fail(ErrorKind::invalid_input, std::strerror(ENOTDIR));
+  if (::access(directory.c_str(), W_OK | X_OK) == 0) return {};
+  return fail(ErrorKind::invalid_input, std::strerror(errno));
+}
+
 std::string value(const Source& source, const std::string& name) {
   const auto at = source.environment.find(name);
   return at == source.environment.end() ? std::string() : at->second;
@@ -63,6 +85,7 @@ Source process_source() {
     source.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   source.read_file = read_file;
+  source.may_append = may_append;
   source.credentials_directory = value(source, "CREDENTIALS_DIRECTORY");
   source.state_directory = state_directory(source);
   return source;

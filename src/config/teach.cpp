@@ -18,13 +18,33 @@ std::string_view url_password(std::string_view url) {
   return colon == std::string_view::npos ? user : user.substr(colon + 1);
 }
 
+/// Long enough and with a digit: what services make, not what people write.
+bool looks_made(std::string_view text) {
+  constexpr std::size_t kShortest = 16;
+  return text.size() >= kShortest && text.find_first_of("0123456789") != std::string_view::npos;
+}
+
+/// A webhook's address is the key to it, and errors may quote its path alone. Short words in it stay, because
+/// they may be words of every log line.
+void teach_webhook(Redactor& redactor, std::string_view url) {
+  redactor.add(url);
+  const auto mark = url.find("://");
+  const auto slash = mark == std::string_view::npos ? mark : url.find('/', mark + 3);
+  std::string_view rest = url.substr(std::min(slash, url.size()));
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find_first_of("/?&="));
+    if (looks_made(part)) redactor.add(part);
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+  }
+}
+
 }  // namespace
 
 void teach(Redactor& redactor, const Config& config) {
   redactor.add(config.supabase.secret_key.reveal());
   redactor.add(config.supabase.publishable_key.reveal());
   redactor.add(config.runpod.api_key.reveal());
-  redactor.add(config.daemon.alert_webhook_url);
+  teach_webhook(redactor, config.daemon.alert_webhook_url);
   redactor.add(url_password(config.bootstrap.repo_url));
   for (const auto& [name, value] : config.bootstrap.pass_env) redactor.add(trimmed(value));
   // Line by line, so that a part of the key that somebody quotes is hidden as well.

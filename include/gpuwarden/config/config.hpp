@@ -83,6 +83,9 @@ struct Source {
   std::function<Result<std::string>(const std::string& path)> read_file;
   std::string credentials_directory;  ///< systemd's; empty = none
   std::string state_directory;        ///< where the daemon keeps its own SSH key
+  /// Whether this user could append to a file that may not exist yet, or why not, in the system's words.
+  /// Changes nothing. Unset: not checked.
+  std::function<Result<void>(const std::string& path)> may_append{};
 };
 /// The process's own environment. State directory: systemd's STATE_DIRECTORY, else /var/lib/gpuwarden for
 /// root and ~/.local/state/gpuwarden for others.
@@ -121,6 +124,9 @@ Loaded load(const Source& source, SshKey need);
 
 /// Text of config/gpuwarden.env.example, from the same table.
 std::string example_file();
+
+/// Warning about a LOG_FILE that cannot be opened, with the remedy. `why` are the system's words.
+std::string log_file_problem(std::string_view path, std::string_view why);
 
 /// Every secret of the configuration goes into the redactor.
 void teach(Redactor& redactor, const Config& config);

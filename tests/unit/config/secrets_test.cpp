@@ -132,23 +132,26 @@ TEST(Secrets, NeverAppearInWhatPeopleSee) {
 }
 
 TEST(Secrets, AreTaughtToTheRedactor) {
-  const Loaded loaded = FakeSource()
-                            .set("ALERT_WEBHOOK_URL", "https://hooks.example.com/T0/PLANTEDhook")
-                            .set("WORKER_REPO_URL", "https://user:PLANTEDtoken@github.com/example/worker.git")
-                            .set("WORKER_PASS_ENV", "MY_TOKEN")
-                            .set("MY_TOKEN", "PLANTEDpassedon")
-                            .set("RUNPOD_SSH_PRIVATE_KEY", testing::ed25519().text)
-                            .load();
+  const Loaded loaded =
+      FakeSource()
+          .set("ALERT_WEBHOOK_URL", "https://hooks.example.com/gpuwarden/PLANTEDhook01234567")
+          .set("WORKER_REPO_URL", "https://user:PLANTEDtoken@github.com/example/worker.git")
+          .set("WORKER_PASS_ENV", "MY_TOKEN")
+          .set("MY_TOKEN", "PLANTEDpassedon")
+          .set("RUNPOD_SSH_PRIVATE_KEY", testing::ed25519().text)
+          .load();
   ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
   Redactor redactor;
   teach(redactor, *loaded.config);
-  for (const std::string& secret :
-       {std::string(testing::kSecretKey), std::string(testing::kPublishableKey),
-        std::string(testing::kRunpodKey), std::string("https://hooks.example.com/T0/PLANTEDhook"),
-        std::string("PLANTEDtoken"), std::string("PLANTEDpassedon"),
-        testing::ed25519().text.substr(36, 70)}) {
+  for (const std::string& secret : {std::string(testing::kSecretKey), std::string(testing::kPublishableKey),
+                                    std::string(testing::kRunpodKey),
+                                    std::string("https://hooks.example.com/gpuwarden/PLANTEDhook01234567"),
+                                    std::string("PLANTEDhook01234567"), std::string("PLANTEDtoken"),
+                                    std::string("PLANTEDpassedon"), testing::ed25519().text.substr(36, 70)}) {
     EXPECT_EQ(redactor.redact("x" + secret + "y").find(secret), std::string::npos) << secret;
   }
+  EXPECT_EQ(redactor.redact("/run/gpuwarden/control.sock"), "/run/gpuwarden/control.sock")
+      << "an ordinary word of the webhook's address is no secret";
 }
 
 }  // namespace
