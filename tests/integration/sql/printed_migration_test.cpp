@@ -60,7 +60,8 @@ TEST_F(PrintedMigration, LeavesNothingWhenItBreaksOff) {
 }
 
 TEST_F(PrintedMigration, FileByFileLeavesNoFunctionOpenInBetween) {
-  for (const auto& file : Json::parse(spoken(true)).at("migrations")) {
+  const auto printed = Json::parse(spoken(true));
+  for (const auto& file : printed.at("migrations")) {
     server.query(kDatabase, file.at("sql").get<std::string>(), kOwner);
     EXPECT_EQ(open_to_pods(), Json::array()) << "after " << file.at("name");
   }

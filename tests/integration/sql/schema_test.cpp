@@ -113,7 +113,8 @@ TEST_P(Schema, AStatusThatSomebodyWritesOverOursStopsNoWorkersLife) {
     server.query(kDatabase, fmt::format("update public.workers set status = '{}' where id = '{}'", word, id));
   };
   const auto seen = [&](const std::string& id) {
-    for (const auto& worker : call("public.gpuwarden_snapshot('o', 'd', 30, '{}')").at("workers"))
+    const auto snapshot = call("public.gpuwarden_snapshot('o', 'd', 30, '{}')");
+    for (const auto& worker : snapshot.at("workers"))
       if (worker.at("id") == id) return worker;
     return Json();
   };

@@ -101,7 +101,13 @@ TEST(SupabaseRequests, AFailureCarriesVerdictAndEvidence) {
     "cause":"start_failed","summary":"worker ended","evidence_line":"error: unrecognized arguments",
     "fingerprint":"f","phase":"bootstrapping:start","scope":"image_and_script","counts":true,"advice":"fix it",
     "evidence":{"exit_code":2},"pod_id":"p1","gpu":"RTX","data_center":null,"cost_usd":0.5,"generation":4,
-    "task_max_attempts":3})"));
+    "task_max_attempts":3,"outcome":true,"expected":[]})"));
+  failure.expected = {WorkerStatus::active, WorkerStatus::terminating};
+  failure.counts_as_start = false;
+  const json marked = json::parse(failure_request(kFence, failure, "r1"))["failure_param"];
+  EXPECT_EQ(marked["expected"], (json{"active", "terminating"}));
+  EXPECT_EQ(marked["outcome"], false);
+  EXPECT_EQ(marked["request_id"], "r1");
 }
 
 TEST(SupabaseRequests, RescueCarriesTheSameAgesAsTheSnapshot) {
