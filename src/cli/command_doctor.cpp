@@ -81,7 +81,7 @@ struct Report {
           "\n{} failed, {} skipped. Next: do what the arrows say, then gpuwarden doctor\n", failed, skipped);
     } else {
       output.out << fmt::format(
-          "\nReady{}. Next: gpuwarden plan, then gpuwarden run\n",
+          "\nReady{}. Next: gpuwarden plan, then systemctl start gpuwarden (or gpuwarden run)\n",
           warnings == 0 ? "" : fmt::format(", with {} warning{}", warnings, warnings == 1 ? "" : "s"));
     }
   }

@@ -46,8 +46,8 @@ std::string help_text() {
   text +=
       "\nEvery command has --json and --help.\n"
       "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 a service cannot be reached.\n\n"
-      "Configuration: the file that GPUWARDEN_ENV_FILE names, else /etc/gpuwarden/gpuwarden.env, else the "
-      "environment.\n"
+      "Configuration: the environment and the file that GPUWARDEN_ENV_FILE names; without both, "
+      "/etc/gpuwarden/gpuwarden.env.\n"
       "Start with: gpuwarden config --example > gpuwarden.env, then GPUWARDEN_ENV_FILE=gpuwarden.env "
       "gpuwarden doctor\n";
   return text;

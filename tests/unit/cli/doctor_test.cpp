@@ -25,7 +25,7 @@ TEST(Doctor, PassesWhereEverythingIsInPlace) {
             "ok       volumes        none wanted (RUNPOD_STORAGE_NAME is not set)\n"
             "ok       ssh key        own key, will be made at the first run: /state/ssh_ed25519\n"
             "\n"
-            "Ready. Next: gpuwarden plan, then gpuwarden run\n");
+            "Ready. Next: gpuwarden plan, then systemctl start gpuwarden (or gpuwarden run)\n");
 }
 
 TEST(Doctor, StopsAtAWrongConfigurationAndSkipsTheRest) {
