@@ -100,9 +100,8 @@ void print_plan(const control::CycleSummary& summary, bool done, Output& output)
 
 int plan_exit_code(const control::CycleSummary& summary) {
   const control::TickReport& report = summary.report;
-  for (const auto& failure : {report.snapshot_failure, report.pods_failure}) {
-    if (failure && is_unreachable(*failure)) return kUnreachable;
-  }
+  if (!report.snapshot && is_unreachable(report.snapshot_error_kind)) return kUnreachable;
+  if (!report.pods && is_unreachable(report.pods_error_kind)) return kUnreachable;
   if (!report.snapshot || !report.pods) return kFailed;
   const auto failed = [](const control::ActionResult& result) { return !result.ok; };
   return std::any_of(summary.results.begin(), summary.results.end(), failed) ? kFailed : kDone;

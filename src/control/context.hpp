@@ -3,7 +3,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -41,9 +40,9 @@ struct Context {
   std::map<WorkerId, std::string> in_flight;  ///< one action per worker
   std::set<std::string> fleet_in_flight;      ///< actions that concern no worker
   std::map<WorkerId, std::shared_ptr<RunningBringUp>> bring_ups;
-  std::optional<ErrorKind> snapshot_failure, pods_failure;  ///< how the newest reads failed
-  std::deque<ActionResult> recent;                          ///< newest last, bounded
-  std::vector<ActionResult>* results{nullptr};              ///< where `once` collects
+  std::deque<ActionResult> recent;                                                 ///< newest last, bounded
+  std::vector<ActionResult>* results{nullptr};                                     ///< where `once` collects
+  ErrorKind snapshot_error{ErrorKind::internal}, pods_error{ErrorKind::internal};  ///< of the newest failures
 
   ports::Fence fence() const { return {settings.control.owner, epoch}; }
   void call_off_bring_up(const WorkerId& worker) {

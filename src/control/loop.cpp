@@ -174,9 +174,9 @@ struct ControlLoop::Impl {
             std::move(seen.snapshot_error),
             std::move(seen.pods_error),
             std::move(decision.plan),
-            context.snapshot_failure,
-            context.pods_failure,
-            context.env.clock.now()};
+            context.env.clock.now(),
+            context.snapshot_error,
+            context.pods_error};
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
     if (act) start_all(co_await boost::asio::this_coro::executor);
   }

@@ -26,8 +26,6 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
   for (const auto& [worker, action] : context.in_flight) seen.in_flight.insert(worker);
   auto [snapshot, pods] =
       co_await (context.env.store.snapshot(std::move(query)) && context.env.provider.list());
-  context.snapshot_failure.reset();
-  context.pods_failure.reset();
   if (snapshot) {
     if (snapshot->leader.leading) context.epoch = snapshot->leader.epoch;
     context.workers.clear();
@@ -35,7 +33,7 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
     seen.snapshot = std::move(*snapshot);
   } else {
     seen.snapshot_error = snapshot.error().message;
-    context.snapshot_failure = snapshot.error().kind;
+    context.snapshot_error = snapshot.error().kind;
   }
   if (pods) {
     context.pods.clear();
@@ -44,7 +42,7 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
     seen.pods = std::move(*pods);
   } else {
     seen.pods_error = pods.error().message;
-    context.pods_failure = pods.error().kind;
+    context.pods_error = pods.error().kind;
   }
   seen.shell_probe = std::exchange(context.shell_probe, {});
   co_return seen;

@@ -92,9 +92,9 @@ void TickLog::tell_gates(ports::Log& log, const TickReport& report) {
 
 void TickLog::tick(ports::Log& log, const TickReport& report, Duration summary_every) {
   tell_source(log, report.snapshot.has_value(), snapshot_ok_, {"supabase", "Supabase"}, report.snapshot_error,
-              report.snapshot_failure.value_or(ErrorKind::internal));
+              report.snapshot_error_kind);
   tell_source(log, report.pods.has_value(), pods_ok_, {"runpod", "Runpod's pod list"}, report.pods_error,
-              report.pods_failure.value_or(ErrorKind::internal));
+              report.pods_error_kind);
   tell_leader(log, report);
   tell_gates(log, report);
   if (!summary_at_) summary_at_ = report.now;

@@ -22,8 +22,8 @@ struct TickReport {
   std::optional<std::vector<Pod>> pods;  ///< none = the list was not complete
   std::string snapshot_error, pods_error;
   Plan plan;
-  std::optional<ErrorKind> snapshot_failure, pods_failure;  ///< what kind of errors those are
   MonoTime now{};  ///< `at` by the monotonic clock, for what happens "every five minutes"
+  ErrorKind snapshot_error_kind{ErrorKind::internal}, pods_error_kind{ErrorKind::internal};
 };
 
 /// How an action ended.

@@ -65,7 +65,7 @@ TEST(PlanCommand, SaysWhatCouldNotBeReadAndEndsWithThree) {
   control::CycleSummary blind = summary();
   blind.report.snapshot.reset();
   blind.report.snapshot_error = "timeout after 10s";
-  blind.report.snapshot_failure = ErrorKind::timeout;
+  blind.report.snapshot_error_kind = ErrorKind::timeout;
   blind.report.plan.actions.clear();
   blind.report.plan.gates = {
       {"database", "not readable, so nothing is done: timeout after 10s", std::nullopt}};
@@ -89,7 +89,7 @@ TEST(PlanCommand, EndsWithOneWhenAServiceAnswersWithAnError) {
     control::CycleSummary denied = summary();
     denied.report.pods.reset();
     denied.report.pods_error = "401";
-    denied.report.pods_failure = kind;
+    denied.report.pods_error_kind = kind;
     terminal.cycle = denied;
     for (const auto& words :
          std::vector<std::vector<std::string>>{{"plan"}, {"once", "--dry-run"}, {"once"}}) {
@@ -98,7 +98,7 @@ TEST(PlanCommand, EndsWithOneWhenAServiceAnswersWithAnError) {
       EXPECT_TRUE(said.out.ends_with("\nNext: gpuwarden doctor\n")) << said.out;
     }
     denied.report.snapshot.reset();
-    denied.report.snapshot_failure = ErrorKind::unavailable;
+    denied.report.snapshot_error_kind = ErrorKind::unavailable;
     terminal.cycle = denied;
     EXPECT_EQ(terminal.type({"plan"}).code, kUnreachable) << "one of the two does not answer";
   }

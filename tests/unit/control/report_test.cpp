@@ -11,14 +11,14 @@ TEST(Report, TellsAServiceThatRefusesFromOneThatCannotBeReached) {
   world.provider.outage = fail(ErrorKind::unauthorized, "access denied").value();
   ControlLoop loop(world.environment(), LoopWorld::settings());
   const CycleSummary blind = world.finish(loop.once(true));
-  EXPECT_EQ(blind.report.snapshot_failure, ErrorKind::unavailable);
-  EXPECT_EQ(blind.report.pods_failure, ErrorKind::unauthorized);
+  EXPECT_EQ(blind.report.snapshot_error_kind, ErrorKind::unavailable);
+  EXPECT_EQ(blind.report.pods_error_kind, ErrorKind::unauthorized);
 
   world.store.outage.reset();
-  world.provider.outage.reset();
-  const CycleSummary seeing = world.finish(loop.once(true));
-  EXPECT_EQ(seeing.report.snapshot_failure, std::nullopt);
-  EXPECT_EQ(seeing.report.pods_failure, std::nullopt);
+  world.provider.outage = fail(ErrorKind::timeout, "no answer").value();
+  const CycleSummary later = world.finish(loop.once(true));
+  EXPECT_TRUE(later.report.snapshot);
+  EXPECT_EQ(later.report.pods_error_kind, ErrorKind::timeout) << "of the newest failure";
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct TickLogTest : testing::Test {
   void lose_database() {
     report.snapshot.reset();
     report.snapshot_error = "connection refused";
-    report.snapshot_failure = ErrorKind::unavailable;
+    report.snapshot_error_kind = ErrorKind::unavailable;
     gates({{"database", "not readable, so nothing is done: connection refused", {}}});
   }
 };
