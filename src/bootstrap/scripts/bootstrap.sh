@@ -29,10 +29,11 @@ gw_fail() {
   gw_agent idle
 }
 
-# A defect of the script itself must not pass for silence.
+# A defect of the script itself must not pass for silence. A child that is killed before it has dropped this trap
+# runs it too: its end says nothing about the script.
 gw_unexpected() {
   local code=$?
-  if [ "$gw_step" = over ]; then exit "$code"; fi
+  if [ "$BASHPID" != "$$" ] || [ "$gw_step" = over ]; then exit "$code"; fi
   gw_tail "$run/bootstrap.log"
   gw_lines+=("the startup script ended unexpectedly in $gw_step")
   gw_status "$gw_step" fail "exit=$((code == 0 ? 1 : code))"

@@ -50,6 +50,20 @@ TEST(StatusFromBash, HasAllItsFieldsAndATime) {
   EXPECT_THAT(line.tail, ElementsAre("usage: x", "error: y"));
 }
 
+TEST(StatusFromBash, SaysNothingOfTheScriptWhenAChildIsKilledBeforeItHasDroppedTheExitTrap) {
+  const TempDir dir;
+  const std::string trap = "eval \"$(sed -n '/^gw_unexpected()/,/^}/p' " + test::kScriptsDir +
+                           "/bootstrap.sh)\"; trap gw_unexpected EXIT; ";
+  // Killed at once, as the keeper of a lock is after a setup that took no time.
+  const auto ran = run_bash(in_pod(
+      dir,
+      trap +
+          "gw_step=setup; for i in {1..20}; do while :; do :; done & kill $!; wait $!; done; gw_step=over"));
+  EXPECT_THAT(ran.output, testing::Not(HasSubstr("@gpuwarden"))) << ran.output;
+  const auto own = run_bash(in_pod(dir, trap + "gw_step=setup; exit 3"));
+  EXPECT_THAT(own.output, HasSubstr("the startup script ended unexpectedly in setup")) << "the trap works";
+}
+
 TEST(StatusFromBash, CarriesQuotesBackslashesAndForeignLetters) {
   const TempDir dir;
   const StatusLine line = status_with_tail(
