@@ -76,7 +76,8 @@ std::optional<FailureCause> cause_by_ssh(const Evidence::ApiAnswer& api, Stage s
   if (stage != Stage::connect && stage != Stage::unknown && stage != Stage::provision) return std::nullopt;
   const auto trouble = trouble_in(api.detail);
   const std::string low = lower(api.detail);
-  if (trouble == Trouble::ssh_host_key || contains_any(low, "host key|hostkey|fingerprint|known hosts"))
+  if (trouble == Trouble::ssh_host_key ||
+      contains_any(low, "host key|hostkey|fingerprint|known hosts|the host shows the key"))
     return ssh_host_key_mismatch;
   if (trouble == Trouble::ssh_auth || contains_any(low, "authenticat|publickey|public key|permission denied"))
     return ssh_auth_failed;
