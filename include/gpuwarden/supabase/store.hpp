@@ -19,6 +19,7 @@ struct Settings {
   Duration deadline{std::chrono::seconds(20)};         ///< one call with all its repetitions and pauses
   int max_attempts{3};
   Duration retry_base{std::chrono::milliseconds(500)};  ///< first pause is random up to this, then doubling
+  Duration schema_pause{std::chrono::seconds(2)};       ///< about so long after "no such function", see below
   int max_concurrent{6};                                ///< further calls wait inside their deadline
   bool count_by_edge_function{false};                   ///< queue counts from the edge function task-counts
 };
@@ -31,7 +32,9 @@ struct Settings {
 ///    a lease), register_worker (same id and epoch), update_worker, add_evidence and save_breaker. A repeated
 ///    update_worker that finds the row already in the wanted state has won. fail_worker, rescue_tasks and
 ///    resign are not repeated then: they answer ErrorKind::ambiguous and the caller looks again.
-/// A statement that the database cancelled for its length is repeated once.
+/// A statement that the database cancelled for its length is repeated once. So is, after schema_pause, a call
+/// whose function or table the API does not know: its schema cache may be older than a migration. A pause
+/// that would outlast the deadline is not begun: the call ends with the failure that it has.
 class SupabaseStore : public ports::TaskStore {
  public:
   /// `client` must outlive the store, the store all its calls.

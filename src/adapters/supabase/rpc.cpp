@@ -1,5 +1,7 @@
 #include "rpc.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -22,6 +24,13 @@ Error transport_error(Error error, Effect effect) {
   if (effect == Effect::read && error.kind == ErrorKind::ambiguous) error.kind = ErrorKind::unavailable;
   if (effect == Effect::write && error.kind == ErrorKind::timeout) error.kind = ErrorKind::ambiguous;
   return error;
+}
+
+/// The API does not know the function or table: it is missing, or the API's schema cache is older than it.
+/// Nothing ran.
+bool is_unknown_to_schema(const Error& error) {
+  constexpr std::array<std::string_view, 4> kCodes{"PGRST202", "PGRST204", "PGRST205", "42P01"};
+  return std::find(kCodes.begin(), kCodes.end(), error.code) != kCodes.end();
 }
 
 bool may_repeat(const Error& error, const Call& call, int attempts_made) {
@@ -86,10 +95,23 @@ ports::Async<std::string> SupabaseStore::Rpc::attempt(const Call& call, Progress
   co_return std::move(response->body);
 }
 
-ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& progress) {
+std::optional<Duration> SupabaseStore::Rpc::pause_after(const Error& error, const Call& call,
+                                                        int attempts_made) {
+  if (is_unknown_to_schema(error)) {
+    if (attempts_made > 1) return std::nullopt;
+    // Three quarters to five quarters of the pause, so that not all calls come back together.
+    const Duration::rep half = settings_.schema_pause.count() / 2;
+    const auto part = static_cast<Duration::rep>(random_() % static_cast<std::uint64_t>(half + 1));
+    return settings_.schema_pause - Duration(half / 2) + Duration(part);
+  }
+  if (!may_repeat(error, call, attempts_made)) return std::nullopt;
   http::RetryPolicy policy;
   policy.max_attempts = settings_.max_attempts;
   policy.base = settings_.retry_base;
+  return http::pause_before_retry(policy, error, attempts_made, random_());
+}
+
+ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& progress) {
   Answer answer;
   for (int made = 1;; ++made) {
     auto body = co_await attempt(call, progress);
@@ -99,17 +121,19 @@ ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& pr
     }
     const Error& error = body.error();
     if (error.kind == ErrorKind::ambiguous) answer.after_ambiguous = true;
-    const auto pause = may_repeat(error, call, made)
-                           ? http::pause_before_retry(policy, error, made, random_())
-                           : std::nullopt;
-    if (!pause) {
+    // An attempt that the deadline cut off ends as cancelled: what it sent stays in doubt.
+    if (error.kind != ErrorKind::cancelled) progress.sent = answer.after_ambiguous;
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    const auto pause = pause_after(error, call, made);
+    if (pause) timer.expires_after(*pause);
+    // A pause beyond the deadline would only put off the same answer and forget what it says.
+    if (!pause || timer.expiry() >= progress.ends) {
       Error last = error;
       // What an earlier attempt may have done outweighs what the last one certainly did not.
       if (answer.after_ambiguous && call.effect == Effect::write) last.kind = ErrorKind::ambiguous;
       co_return fail(std::move(last));
     }
     progress.last = error;
-    asio::steady_timer timer(co_await asio::this_coro::executor, *pause);
     boost::system::error_code cancelled;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
     if (cancelled) co_return fail(ErrorKind::cancelled, "cancelled");
@@ -119,7 +143,7 @@ ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& pr
 ports::Async<Answer> SupabaseStore::Rpc::post(Call call) {
   using namespace asio::experimental::awaitable_operators;
   asio::steady_timer deadline(co_await asio::this_coro::executor, settings_.deadline);
-  Progress progress;
+  Progress progress{.ends = deadline.expiry(), .sent = false, .last = {}};
   auto ended = co_await (attempts(call, progress) || deadline.async_wait(asio::use_awaitable));
   if (ended.index() == 0) {
     auto& answer = std::get<0>(ended);
@@ -127,7 +151,11 @@ ports::Async<Answer> SupabaseStore::Rpc::post(Call call) {
     co_return std::move(*answer);
   }
   Error error;
-  error.kind = call.effect == Effect::write && progress.sent ? ErrorKind::ambiguous : ErrorKind::timeout;
+  if (call.effect == Effect::read) {
+    error.kind = ErrorKind::timeout;
+  } else {
+    error.kind = progress.sent ? ErrorKind::ambiguous : ErrorKind::unavailable;
+  }
   error.message = fmt::format("{}: no answer within {}", call.name, format_duration(settings_.deadline));
   if (!progress.last.message.empty()) {
     error.http_status = progress.last.http_status;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <random>
 #include <string>
+
+#include <boost/asio/steady_timer.hpp>
 
 #include "gpuwarden/supabase/codec.hpp"
 #include "gpuwarden/supabase/store.hpp"
@@ -34,9 +37,12 @@ class SupabaseStore::Rpc {
  private:
   /// How far a call got, for the error when its deadline passes.
   struct Progress {
-    bool sent{false};
+    boost::asio::steady_timer::time_point ends;
+    bool sent{false};  ///< and what was sent may have taken effect
     Error last;
   };
+  /// nullopt: `error` is the end of the call.
+  std::optional<Duration> pause_after(const Error& error, const Call& call, int attempts_made);
   ports::Async<Answer> attempts(const Call& call, Progress& progress);
   ports::Async<std::string> attempt(const Call& call, Progress& progress);
 

@@ -42,8 +42,29 @@ Settings quick(std::string url) {
   settings.key = Secret("sb_secret_test_0123456789");
   settings.attempt_timeout = 5s;
   settings.retry_base = 1ms;
+  settings.schema_pause = 1ms;
   return settings;
 }
+
+/// Holds every request until `open` is called.
+struct Barrier {
+  explicit Barrier(asio::io_context& io) : timer(io, asio::steady_timer::time_point::max()) {}
+  asio::awaitable<ServerResponse> hold(ServerRequest) {
+    ++inside;
+    peak = std::max(peak, inside);
+    boost::system::error_code ignored;
+    if (!is_open) co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    --inside;
+    co_return json_answer(200, "[]");
+  }
+  void open() {
+    is_open = true;
+    timer.cancel();
+  }
+  asio::steady_timer timer;
+  bool is_open{false};
+  int inside{0}, peak{0};
+};
 
 class Store : public ::testing::Test {
  protected:
@@ -260,6 +281,75 @@ TEST_F(Store, TheDeadlineBoundsACallThatGetsNoAnswer) {
   EXPECT_EQ(write.error().kind, ErrorKind::ambiguous);
 }
 
+TEST_F(Store, APauseBeyondTheDeadlineIsNotBegun) {
+  auto& service = serve([](const ServerRequest&, int) {
+    auto response = json_answer(504, kNoPool);
+    response.headers.emplace_back("Retry-After", "3600");
+    return response;
+  });
+  Settings settings = quick(service.url);
+  settings.deadline = 20s;  // which `run` would wait for
+  SupabaseStore store(client_, settings);
+  const auto read = run(io_, store.health());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().kind, ErrorKind::unavailable);
+  EXPECT_EQ(read.error().code, "PGRST003");
+  EXPECT_EQ(read.error().retry_after, 1h);
+  const auto write = run(io_, store.fail_worker(fence_, {}));
+  ASSERT_FALSE(write);
+  EXPECT_EQ(write.error().kind, ErrorKind::unavailable) << "it never got a connection to the database";
+  EXPECT_EQ(service.requests.size(), 2U);
+}
+
+TEST_F(Store, ADeadlineThatPassesBeforeARepetitionIsSentLeavesNoDoubt) {
+  Barrier barrier(io_);
+  int answers = 0;
+  LoopbackService service(
+      io_, LoopbackService::Handler([&](ServerRequest request) -> asio::awaitable<ServerResponse> {
+        if (request.path.ends_with("fail_worker") && ++answers == 1) co_return json_answer(504, kNoPool);
+        co_return co_await barrier.hold(std::move(request));
+      }));
+  Settings settings = quick(service.url);
+  settings.max_concurrent = 1;
+  settings.deadline = 500ms;
+  settings.retry_base = 1ms;
+  SupabaseStore store(client_, settings);
+  std::optional<Result<ports::TasksFreed>> freed;
+  asio::co_spawn(io_, store.fail_worker(fence_, {}),
+                 [&](const std::exception_ptr&, auto result) { freed.emplace(std::move(result)); });
+  // Takes the only place between the two attempts and keeps it.
+  bool other_ended = false;
+  asio::co_spawn(io_, store.tasks("", 1),
+                 [&](const std::exception_ptr&, const auto&) { other_ended = true; });
+  while (!freed) ASSERT_GT(io_.run_one_for(10s), 0U);
+  ASSERT_FALSE(*freed);
+  EXPECT_EQ(answers, 1);
+  EXPECT_EQ(freed->error().kind, ErrorKind::unavailable) << freed->error().message;
+  barrier.open();
+  while (!other_ended) ASSERT_GT(io_.run_one_for(10s), 0U);
+}
+
+TEST_F(Store, AFunctionThatTheApiDoesNotKnowIsAskedForOnceMore) {
+  for (const char* code : {"PGRST202", "PGRST204", "PGRST205", "42P01"}) {
+    const auto unknown =
+        json_answer(404, std::string(R"({"code":")") + code + R"(","message":"Could not find it"})");
+    auto& service = serve([&](const ServerRequest&, int number) {
+      return number == 1 ? unknown : json_answer(200, R"({"done":true,"requeued":[],"failed":[]})");
+    });
+    auto store = this->store();
+    EXPECT_TRUE(run(io_, store.fail_worker(fence_, {}))) << code;
+    EXPECT_EQ(service.requests.size(), 2U) << code;
+
+    auto& without = serve([&](const ServerRequest&, int) { return unknown; });
+    auto second = this->store();
+    const auto freed = run(io_, second.fail_worker(fence_, {}));
+    ASSERT_FALSE(freed) << code;
+    EXPECT_EQ(freed.error().kind, ErrorKind::invalid_input) << code;
+    EXPECT_THAT(freed.error().message, HasSubstr("gpuwarden migrate --print")) << code;
+    EXPECT_EQ(without.requests.size(), 2U) << code;
+  }
+}
+
 TEST_F(Store, MissingFunctionsAreAStateOfHealthNotAnError) {
   serve([](const ServerRequest&, int) {
     return json_answer(404, R"({"code":"PGRST202","message":"Could not find the function"})");
@@ -271,26 +361,6 @@ TEST_F(Store, MissingFunctionsAreAStateOfHealthNotAnError) {
   EXPECT_THAT(health->missing, ::testing::ElementsAre("gpuwarden_health"));
   EXPECT_THAT(run(io_, store.snapshot({})).error().message, HasSubstr("gpuwarden migrate --print"));
 }
-
-/// Holds every request until `open` is called.
-struct Barrier {
-  explicit Barrier(asio::io_context& io) : timer(io, asio::steady_timer::time_point::max()) {}
-  asio::awaitable<ServerResponse> hold(ServerRequest) {
-    ++inside;
-    peak = std::max(peak, inside);
-    boost::system::error_code ignored;
-    if (!is_open) co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    --inside;
-    co_return json_answer(200, "[]");
-  }
-  void open() {
-    is_open = true;
-    timer.cancel();
-  }
-  asio::steady_timer timer;
-  bool is_open{false};
-  int inside{0}, peak{0};
-};
 
 TEST_F(Store, NoMoreThanTheSetNumberOfRequestsAreUnderWay) {
   Barrier barrier(io_);
