@@ -2,6 +2,7 @@
 
 namespace gpuwarden::app {
 
-inline constexpr const char* kVersion = "0.1.0";
+/// What CMake's project() says; see src/app/extras.cmake.
+inline constexpr const char* kVersion = GPUWARDEN_VERSION;
 
 }  // namespace gpuwarden::app
