@@ -1,7 +1,8 @@
 #include "gpuwarden/app/logging.hpp"
 
+#include <cerrno>
+#include <cstring>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,9 +10,9 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
-#include <unistd.h>
 
 #include "gpuwarden/base/format.hpp"
+#include "gpuwarden/config/config.hpp"
 
 namespace gpuwarden::app {
 namespace {
@@ -92,35 +93,64 @@ std::string plain_line(const LogSettings& settings, const Redactor& redactor, Wa
   return line;
 }
 
+/// Opens the rotating file; null, with the system's words in `why`, when that fails.
+spdlog::sink_ptr open_file(const std::string& path, std::string& why) {
+  errno = 0;
+  try {
+    return std::make_shared<spdlog::sinks::rotating_file_sink_st>(path, kFileBytes, kFilesKept);
+  } catch (const spdlog::spdlog_ex& failure) {
+    why = errno != 0 ? std::strerror(errno) : failure.what();
+    return nullptr;
+  }
+}
+
 class SpdLog : public ports::Log {
  public:
   SpdLog(LogSettings settings, const Redactor& redactor, const ports::Clock& clock)
-      : settings_(std::move(settings)), redactor_(redactor), clock_(clock) {
-    std::vector<spdlog::sink_ptr> sinks{std::make_shared<spdlog::sinks::stderr_sink_st>()};
-    if (!settings_.file.empty()) {
-      sinks.push_back(
-          std::make_shared<spdlog::sinks::rotating_file_sink_st>(settings_.file, kFileBytes, kFilesKept));
+      : settings_(std::move(settings)),
+        least_(log_level(settings_.level)),
+        redactor_(redactor),
+        clock_(clock),
+        terminal_(make("terminal", std::make_shared<spdlog::sinks::stderr_sink_st>())) {}
+
+  /// Writes to the file as well, or says why it can't.
+  void add_file() {
+    if (settings_.file.empty()) return;
+    std::string why;
+    auto sink = open_file(settings_.file, why);
+    if (!sink) {
+      warning("log_file_unusable", "LOG_FILE " + config::log_file_problem(settings_.file, why),
+              {{"name", "LOG_FILE"}});
+      return;
     }
-    logger_ = std::make_unique<spdlog::logger>("gpuwarden", sinks.begin(), sinks.end());
-    logger_->set_pattern("%v");
-    logger_->set_level(settings_.level == "warning" ? spdlog::level::warn
-                       : settings_.level == "error" ? spdlog::level::err
-                                                    : spdlog::level::from_str(settings_.level));
-    logger_->flush_on(spdlog::level::debug);
+    file_ = make("file", std::move(sink));
+    file_settings_ = settings_;
+    file_settings_.colour = false;
   }
 
   void write(ports::LogLevel level, std::string_view event, std::string_view message,
              const ports::LogFields& fields) override {
-    if (!logger_->should_log(spdlog_level(level))) return;
-    logger_->log(spdlog_level(level),
-                 log_line(settings_, redactor_, clock_.wall(), level, event, message, fields));
+    if (level < least_) return;
+    const WallTime at = clock_.wall();
+    terminal_->log(spdlog_level(level), log_line(settings_, redactor_, at, level, event, message, fields));
+    if (!file_) return;
+    file_->log(spdlog_level(level), log_line(file_settings_, redactor_, at, level, event, message, fields));
   }
 
  private:
-  LogSettings settings_;
+  static std::unique_ptr<spdlog::logger> make(const char* name, spdlog::sink_ptr sink) {
+    auto logger = std::make_unique<spdlog::logger>(name, std::move(sink));
+    logger->set_pattern("%v");
+    logger->set_level(spdlog::level::trace);  // what is below the level never gets here
+    logger->flush_on(spdlog::level::trace);
+    return logger;
+  }
+
+  LogSettings settings_, file_settings_;
+  ports::LogLevel least_;
   const Redactor& redactor_;
   const ports::Clock& clock_;
-  std::unique_ptr<spdlog::logger> logger_;
+  std::unique_ptr<spdlog::logger> terminal_, file_;
 };
 
 }  // namespace
@@ -132,9 +162,18 @@ std::string log_line(const LogSettings& settings, const Redactor& redactor, Wall
                        : plain_line(settings, redactor, at, level, event, message, fields);
 }
 
+ports::LogLevel log_level(std::string_view name) {
+  for (const auto level : {ports::LogLevel::debug, ports::LogLevel::warning, ports::LogLevel::error}) {
+    if (name == name_of(level)) return level;
+  }
+  return ports::LogLevel::info;
+}
+
 std::unique_ptr<ports::Log> make_log(const LogSettings& settings, const Redactor& redactor,
                                      const ports::Clock& clock) {
-  return std::make_unique<SpdLog>(settings, redactor, clock);
+  auto log = std::make_unique<SpdLog>(settings, redactor, clock);
+  log->add_file();
+  return log;
 }
 
 }  // namespace gpuwarden::app

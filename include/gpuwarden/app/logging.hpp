@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "gpuwarden/base/redact.hpp"
 #include "gpuwarden/base/result.hpp"
@@ -17,7 +18,11 @@ struct LogSettings {
   std::string file;  ///< also there, rotated at 20 MB, five files kept; empty = only standard error
 };
 
-/// spdlog behind ports::Log: standard error and, where asked for, a file. Every text passes the redactor.
+/// The level of that name; info for an unknown one.
+ports::LogLevel log_level(std::string_view name);
+
+/// spdlog behind ports::Log: standard error and, where asked for, a file, which never gets colours. Every
+/// text passes the redactor. A file that cannot be opened is told in one line, and standard error remains.
 std::unique_ptr<ports::Log> make_log(const LogSettings& settings, const Redactor& redactor,
                                      const ports::Clock& clock);
 

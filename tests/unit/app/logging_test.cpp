@@ -1,10 +1,17 @@
 #include "gpuwarden/app/logging.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "gpuwarden/app/worker_token.hpp"
+
+#include "fakes/fake_clock.hpp"
 
 namespace gpuwarden::app {
 namespace {
@@ -48,6 +55,65 @@ TEST(Logging, LineBreaksAndBrokenUtf8CannotForgeASecondLine) {
   const std::string text = line(true, "a\nb\xff", {});
   EXPECT_EQ(text.find('\n'), std::string::npos);
   EXPECT_NO_THROW((void)nlohmann::json::parse(text));
+}
+
+struct LogFile : testing::Test {
+  std::string dir = [] {
+    std::string pattern = (std::filesystem::temp_directory_path() / "gpuwarden-log.XXXXXX").string();
+    return std::string(mkdtemp(pattern.data()));
+  }();
+  Redactor redactor;
+  fakes::FakeClock clock;
+  LogSettings settings;
+
+  ~LogFile() override { std::filesystem::remove_all(dir); }
+  /// What standard error gets of one error line.
+  std::string write_a_line() {
+    testing::internal::CaptureStderr();
+    const auto log = make_log(settings, redactor, clock);
+    log->error("worker_failed", "died");
+    return testing::internal::GetCapturedStderr();
+  }
+};
+
+TEST_F(LogFile, GetsNoColourCodesWhileTheTerminalDoes) {
+  settings.colour = true;
+  settings.file = dir + "/gpuwarden.log";
+  EXPECT_THAT(write_a_line(), HasSubstr("\x1b["));
+  std::ifstream file(settings.file);
+  std::string text;
+  std::getline(file, text);
+  EXPECT_THAT(text, HasSubstr("died"));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(LogFile, ThatCannotBeOpenedIsOneLineWithPathReasonAndRemedyAndTheLogGoesOn) {
+  std::ofstream(dir + "/file") << "in the way";
+  settings.file = dir + "/file/gpuwarden.log";
+  const std::string text = write_a_line();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2) << text;
+  EXPECT_THAT(text, HasSubstr("LOG_FILE " + settings.file + " cannot be opened: Not a directory"));
+  EXPECT_THAT(text, HasSubstr("systemctl restart gpuwarden"));
+  EXPECT_THAT(text, HasSubstr("died"));
+}
+
+TEST_F(LogFile, ThatIsADirectoryIsNoReasonToDie) {
+  settings.file = dir;
+  EXPECT_THAT(write_a_line(), HasSubstr("Is a directory"));
+}
+
+TEST(Logging, LessImportantLinesAreLeftOut) {
+  LogSettings settings;
+  settings.level = "warning";
+  Redactor redactor;
+  const fakes::FakeClock clock;
+  testing::internal::CaptureStderr();
+  const auto log = make_log(settings, redactor, clock);
+  log->info("spawn", "quiet");
+  log->warning("drain", "loud");
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(text, Not(HasSubstr("quiet")));
+  EXPECT_THAT(text, HasSubstr("loud"));
 }
 
 TEST(WorkerToken, HasTheHashOfItsText) {
