@@ -24,7 +24,7 @@
 #include "gpuwarden/http/server.hpp"
 #include "gpuwarden/ops/api.hpp"
 
-#include "level_filter.hpp"
+#include "log_outputs.hpp"
 #include "notify.hpp"
 #include "process.hpp"
 #include "services.hpp"
@@ -75,8 +75,7 @@ class Daemon {
   explicit Daemon(config::Loaded loaded)
       : in_force_(std::move(loaded)),
         world_(io_.get_executor(), config()),
-        log_(make_log(log_settings(config().daemon), world_.redactor, world_.clock),
-             config().daemon.log_level),
+        log_(log_settings(config().daemon), world_, config(), [this] { return current_tick(); }),
         holder_(holder_name()),
         loop_(environment(world_, log_), loop_settings(config(), holder_)),
         api_(loop_, *world_.provider, world_.clock, {kVersion, getpid(), world_.clock.wall()}),
@@ -100,6 +99,7 @@ class Daemon {
       if (loop_.drain() == control::Drain::under_way) notify_.extend_stop();
     };
     loop_.on_stopping = [this] { end_soon(); };
+    log_.start(io_.get_executor());
     boost::asio::co_spawn(io_, watch_signals(), rethrow);
     boost::asio::co_spawn(io_, live(), rethrow);
     io_.run();
@@ -111,8 +111,14 @@ class Daemon {
   /// The configuration in force.
   const config::Config& config() const { return *in_force_.config; }
 
+  std::uint64_t current_tick() const {
+    const control::View view = loop_.view();
+    return view.last == nullptr ? 0 : view.last->number;
+  }
+
   awaitable<void> live() {
     co_await loop_.run();
+    co_await log_.finish(std::chrono::seconds(1));
     signals_.cancel();
     server_.stop();
     io_.stop();
@@ -149,8 +155,10 @@ class Daemon {
   }
 
   void tell_warnings(const config::Loaded& loaded) {
-    for (const config::Problem& warning : loaded.warnings)
+    for (const config::Problem& warning : loaded.warnings) {
+      if (warning.name == "LOG_FILE") continue;  // the log has said so itself when it was opened
       log_.warning("configuration", warning.message, {{"name", warning.name}});
+    }
   }
 
   awaitable<http::ServerResponse> answer(http::ServerRequest request) {
@@ -159,7 +167,7 @@ class Daemon {
     if (request.method == "GET") answer = api_.get(request.path);
     response.status = answer.status;
     response.headers = {{"content-type", answer.content_type}};
-    response.body = std::move(answer.body);
+    response.body = world_.redactor.redact(answer.body);
     co_return response;
   }
 
@@ -246,7 +254,7 @@ class Daemon {
   boost::asio::io_context io_{1};        // the one event loop
   config::Loaded in_force_;              // what SIGHUP compares with
   World world_;                          // Supabase, Runpod, SSH, clocks
-  LevelFilter log_;                      // standard error and file
+  LogOutputs log_;                       // standard error, file, webhook, database
   std::string holder_;                   // our name in the leader lease
   control::ControlLoop loop_;            // observe, decide, act
   ops::Api api_;                         // what operators may look at

@@ -57,8 +57,14 @@ control::LoopSettings loop_settings(const config::Config& config, std::string ho
 
 control::Environment environment(World& world, ports::Log& log) {
   auto engine = std::make_shared<std::mt19937_64>(std::random_device{}());
-  return {*world.store,     *world.provider, *world.shell, world.clock, log, [engine] { return (*engine)(); },
-          make_worker_token};
+  return {*world.store,
+          *world.provider,
+          *world.shell,
+          world.clock,
+          log,
+          [engine] { return (*engine)(); },
+          make_worker_token,
+          [&redactor = world.redactor](std::string_view text) { return redactor.redact(text); }};
 }
 
 }  // namespace gpuwarden::app

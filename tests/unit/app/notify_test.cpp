@@ -13,9 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "app/level_filter.hpp"
 #include "fakes/fake_clock.hpp"
-#include "fakes/recording_log.hpp"
 
 namespace gpuwarden::app {
 namespace {
@@ -92,22 +90,6 @@ TEST_F(Notifying, TheStopIsExtendedEveryFiveSeconds) {
     clock.jump(250ms);
   }
   EXPECT_THAT(received(), ElementsAre("EXTEND_TIMEOUT_USEC=60000000", "EXTEND_TIMEOUT_USEC=60000000"));
-}
-
-TEST(LevelFilter, ItsLevelChangesWhileOthersHoldTheLog) {
-  auto behind = std::make_unique<fakes::RecordingLog>();
-  const fakes::RecordingLog& written = *behind;
-  LevelFilter filter(std::move(behind), "warning");
-  ports::Log& log = filter;
-  log.info("a", "");
-  log.warning("b", "");
-  filter.set_level("debug");
-  log.debug("c", "");
-  filter.set_level("error");
-  log.warning("d", "");
-  ASSERT_EQ(written.lines.size(), 2U);
-  EXPECT_EQ(written.lines[0].event, "b");
-  EXPECT_EQ(written.lines[1].event, "c");
 }
 
 }  // namespace
