@@ -14,6 +14,8 @@ namespace {
 
 /// How long one follow command stays before it says that the script still runs.
 constexpr int kFollowSeconds = 45;
+/// How long a probe may take on the pod; the caller waits a little longer.
+constexpr int kProbeSeconds = 10;
 
 /// Finds the worker's directory on the pod: the places that launch.sh tries, in its order.
 std::string find_directory(const WorkerId& worker) {
@@ -78,7 +80,10 @@ std::string follow_command(const WorkerId& worker, std::size_t offset) {
 }
 
 std::string probe_command(const WorkerId& worker) {
-  return in_bash(find_directory(worker) + "[ -n \"$run\" ] || exit 1; exec bash \"$run/probe.sh\" \"$run\"");
+  // A disk that hangs must not keep one more process with every probe.
+  return fmt::format("exec timeout -k 2 {} bash -c ", kProbeSeconds) +
+         shell_quoted(find_directory(worker) +
+                      "[ -n \"$run\" ] || exit 1; exec bash \"$run/probe.sh\" \"$run\"");
 }
 
 std::string collect_command(const WorkerId& worker) {

@@ -29,7 +29,7 @@ std::string launch_command(const WorkerId& worker);
 std::string follow_command(const WorkerId& worker, std::size_t offset);
 
 /// Remote command that says whether the worker process lives: exit 0 alive, 1 dead, prints the last lines of
-/// its log.
+/// its log. Any other status says nothing about the worker; after 10 s it ends itself with 124.
 std::string probe_command(const WorkerId& worker);
 
 /// Remote command that prints the evidence: sections "@@ name" with tails of the status file, bootstrap and

@@ -81,6 +81,22 @@ TEST(Commands, ProbeSaysDeadWhereNothingRuns) {
   EXPECT_EQ(run_bash("export GPUWARDEN_RUN_ROOT=" + dir.path + "; " + probe_command(kWorker)).exit_code, 1);
 }
 
+TEST(Commands, ProbeEndsByItselfAndSaysNothingWhenTheDiskHangs) {
+  const test::TempDir dir;
+  const std::string run = dir.path + "/gpuwarden-" + kWorker.str();
+  std::filesystem::create_directories(run);
+  std::ofstream(run + "/lib.sh") << "\n";
+  std::ofstream(run + "/probe.sh") << "sleep 60\n";
+  // Runs the real one with less patience.
+  std::ofstream(dir.path + "/timeout")
+      << "#!/bin/bash\n[ \"$1 $2 $3\" = '-k 2 10' ] || exit 99\nshift 3\nexec /usr/bin/timeout 0.2 \"$@\"\n";
+  std::filesystem::permissions(dir.path + "/timeout", std::filesystem::perms::owner_all);
+  EXPECT_EQ(run_bash("export GPUWARDEN_RUN_ROOT=" + dir.path + " PATH=" + dir.path + ":$PATH; " +
+                     probe_command(kWorker))
+                .exit_code,
+            124);
+}
+
 TEST(Commands, CollectBringsFiguresEvenWhereNothingRan) {
   const test::TempDir dir;
   const auto ran = run_bash("export GPUWARDEN_RUN_ROOT=" + dir.path + "; " + collect_command(kWorker));
