@@ -32,13 +32,9 @@ awaitable<Outcome> end_worker(Context& context, WorkerId worker, PodId pod, std:
   if (row == context.workers.end() || row->second.phase != Phase::deleting) {
     ports::WorkerChange change;
     change.worker = worker;
-    change.expected = {WorkerStatus::spawning, WorkerStatus::active, WorkerStatus::terminating};
-    change.status = WorkerStatus::terminating;
+    change.expected = {WorkerStatus::terminating};
     const bool failed = row != context.workers.end() && row->second.status == WorkerStatus::error;
-    if (failed) {
-      change.expected = {WorkerStatus::error};
-      change.status = std::nullopt;
-    }
+    if (failed) change.expected = {WorkerStatus::error};
     change.phase = Phase::deleting;
     if (!failed) change.drain_reason = reason;
     const auto marked = co_await change_worker(context, std::move(change), "deleting");
@@ -47,7 +43,8 @@ awaitable<Outcome> end_worker(Context& context, WorkerId worker, PodId pod, std:
   co_return co_await delete_pod(context, pod);
 }
 
-/// One exec that says whether the worker process lives; nothing is learnt when SSH does not answer.
+/// One exec that says whether the worker process lives. Only the probe's own two answers are answers: a shell
+/// that could not run it (no bash, a hung disk, a signal) proves nothing.
 awaitable<Outcome> probe_worker(Context& context, WorkerId worker, PodId pod) {
   const auto listed = context.pods.find(pod);
   if (listed == context.pods.end() || !listed->second.ssh)
@@ -62,7 +59,13 @@ awaitable<Outcome> probe_worker(Context& context, WorkerId worker, PodId pod) {
   command.timeout = std::chrono::seconds(15);
   const auto ran = co_await (*session)->run(std::move(command));
   if (!ran) co_return fail(ran.error());
-  const bool alive = ran->exit_status == 0;
+  constexpr int kAlive = 0, kGone = 1;
+  if (!ran->exit_signal.empty() || (ran->exit_status != kAlive && ran->exit_status != kGone))
+    co_return fail(ErrorKind::unavailable,
+                   fmt::format("the probe could not be run on the pod: {}",
+                               ran->exit_signal.empty() ? fmt::format("exit status {}", ran->exit_status)
+                                                        : "signal " + ran->exit_signal));
+  const bool alive = ran->exit_status == kAlive;
   context.shell_probe[worker] = alive;
   co_return alive ? "the worker process lives" : "the worker process is gone";
 }
@@ -105,6 +108,7 @@ struct Performer {
   }
 
   awaitable<Outcome> operator()(ActivateWorker action) {
+    context.call_off_bring_up(action.worker);  // the first heartbeat is what it was for
     ports::WorkerChange change;
     change.worker = action.worker;
     change.expected = {WorkerStatus::spawning};
@@ -128,9 +132,10 @@ struct Performer {
   }
 
   awaitable<Outcome> operator()(DrainWorker action) {
+    context.call_off_bring_up(action.worker);
     ports::WorkerChange change;
     change.worker = action.worker;
-    change.expected = {WorkerStatus::active};
+    change.expected = {WorkerStatus::spawning, WorkerStatus::active};
     change.status = WorkerStatus::terminating;
     change.phase = Phase::draining;
     change.drain_reason = reason;
@@ -172,6 +177,14 @@ struct Performer {
 
   awaitable<Outcome> operator()(ProbeWorker action) {
     return probe_worker(context, action.worker, action.pod);
+  }
+
+  awaitable<Outcome> operator()(NotePhase action) {
+    ports::WorkerChange change;
+    change.worker = action.worker;
+    change.expected = {WorkerStatus::spawning};
+    change.phase = action.phase;
+    return change_worker(context, std::move(change), std::string(to_string(action.phase)));
   }
 };
 

@@ -17,6 +17,7 @@ struct Name {
   std::string_view operator()(const RescueTasks&) const { return "rescue"; }
   std::string_view operator()(const SaveBreaker&) const { return "save_breaker"; }
   std::string_view operator()(const ProbeWorker&) const { return "probe"; }
+  std::string_view operator()(const NotePhase&) const { return "phase"; }
 };
 
 }  // namespace

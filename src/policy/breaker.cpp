@@ -14,6 +14,8 @@ constexpr int kSuccessesToClose = 2;
 constexpr int kCertainFailures = 2;
 constexpr int kFirstUnproven = 2;
 constexpr int kMostDoublings = 16;
+/// Pods that may fail besides those that open the breaker: they were on their way when it opened.
+constexpr int kAtStakeBeyond = 2;
 constexpr double kJitter = 0.2;
 
 bool is_evidence(const StartOutcome& outcome, const BreakerMemory& kept, const Settings& settings) {
@@ -24,13 +26,26 @@ bool is_evidence(const StartOutcome& outcome, const BreakerMemory& kept, const S
   return outcome.success || facts(outcome.cause).counts_for_breaker;
 }
 
+/// "20261124010203" of a worker id: when the pod was asked for, to the second; empty where the id says
+/// nothing.
+std::string_view asked_for_at(const WorkerId& worker) {
+  constexpr std::size_t kStamp = 14, kTail = 9;  // "-" and eight hex digits
+  const std::string_view id = worker.str();
+  return id.size() < kStamp + kTail ? std::string_view() : id.substr(id.size() - kStamp - kTail, kStamp);
+}
+
+/// Newest first by when the pods were asked for: what started before a fault came may succeed long after
+/// those that started behind it have failed, and says nothing against them.
 std::vector<const StartOutcome*> evidence(const std::vector<StartOutcome>& outcomes,
                                           const BreakerMemory& kept, const Settings& settings) {
   std::vector<const StartOutcome*> found;
   for (const StartOutcome& outcome : outcomes) {
     if (is_evidence(outcome, kept, settings)) found.push_back(&outcome);
   }
-  const auto newer = [](const StartOutcome* a, const StartOutcome* b) { return a->age < b->age; };
+  const auto newer = [](const StartOutcome* a, const StartOutcome* b) {
+    const std::string_view first = asked_for_at(a->worker), second = asked_for_at(b->worker);
+    return first == second ? a->age < b->age : first > second;
+  };
   if (!std::is_sorted(found.begin(), found.end(), newer)) std::stable_sort(found.begin(), found.end(), newer);
   return found;
 }
@@ -171,7 +186,12 @@ int unproven_limit(int successes) {
   return kFirstUnproven << std::clamp(successes, 0, kMostDoublings);
 }
 
-SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int unproven, int proven_alive) {
+int most_at_stake(const Settings& settings) {
+  return std::max(1, settings.min_workers_for_rate) + kAtStakeBeyond;
+}
+
+SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int unproven, int proven_alive,
+                   const Settings& settings) {
   SpawnPermit result;
   result.gate = "breaker";
   if (input.override_ && input.override_->kind == BreakerOverride::Kind::hold) {
@@ -186,11 +206,15 @@ SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int un
       return result;
     case BreakerState::half_open:
       result.canary = true;
-      result.slots = input.canary_alive.empty() ? 1 : 0;
-      result.reason = input.canary_alive.empty()
-                          ? fmt::format("half open: one canary at a time, {} of {} came up",
-                                        state.canary_successes, kSuccessesToClose)
-                          : fmt::format("half open: waiting for canary {}", input.canary_alive.str());
+      if (!input.canary_alive.empty()) {
+        result.reason = fmt::format("half open: waiting for canary {}", input.canary_alive.str());
+      } else if (input.ghosts > 0) {
+        result.reason = "half open: a spawn is still under way";
+      } else {
+        result.slots = 1;
+        result.reason = fmt::format("half open: one canary at a time, {} of {} came up",
+                                    state.canary_successes, kSuccessesToClose);
+      }
       return result;
     case BreakerState::closed:
       break;
@@ -199,7 +223,8 @@ SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int un
   const bool same = state.generation == input.kept.generation;
   int credit = same ? input.tally.successes_since_trouble : 0;
   if (same && !input.tally.had_trouble) credit = std::max(credit, proven_alive);
-  const int limit = unproven_limit(credit);
+  const int failing = same ? input.tally.failures_in_a_row : 0;
+  const int limit = std::min(unproven_limit(credit), std::max(1, most_at_stake(settings) - failing));
   result.slots = std::max(0, limit - unproven);
   result.gate = "slow_start";
   result.reason = fmt::format(

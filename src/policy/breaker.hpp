@@ -10,7 +10,7 @@
 
 namespace gpuwarden::policy {
 
-/// What the outcomes of one generation say, newest first. Uncounted causes, other generations and other
+/// What the outcomes of one generation say, newest start first. Uncounted causes, other generations and other
 /// scripts are no evidence.
 struct Tally {
   int outcomes{0}, failures{0};         ///< in the window
@@ -35,6 +35,7 @@ struct BreakerInput {
   std::optional<BreakerOverride> override_;  ///< in force
   Tally tally;                               ///< of kept.generation
   WorkerId canary_alive;                     ///< probe of this generation that is still on its way
+  int ghosts{0};                             ///< spawns under way whose rows are not read yet
   double jitter{0.5};                        ///< 0..1, for the pause
 };
 
@@ -54,8 +55,13 @@ struct SpawnPermit {
 /// Two unproven pods while nothing has succeeded, twice as many with every success.
 int unproven_limit(int successes);
 
+/// Unproven pods and newest failures together that may be at stake, however healthy the fleet has been: a
+/// fault that comes from one moment to the next costs no more than this many pods before the breaker opens.
+int most_at_stake(const Settings& settings);
+
 /// `unproven` = pods on their way to the first heartbeat; `proven_alive` = workers of this script that made
 /// it.
-SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int unproven, int proven_alive);
+SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int unproven, int proven_alive,
+                   const Settings& settings);
 
 }  // namespace gpuwarden::policy

@@ -31,11 +31,11 @@ std::optional<Gate> blindness(const Observation& seen) {
   return std::nullopt;
 }
 
-WorkerId canary_alive(const Tick& tick) {
+/// A canary of that generation or a later one (whose state could not be saved yet) on its way.
+WorkerId canary_alive(const Tick& tick, std::int64_t generation) {
   for (const Member& member : tick.members) {
     const Worker& worker = *member.worker;
-    if (worker.canary && worker.status == WorkerStatus::spawning &&
-        worker.generation == tick.snapshot.breaker.generation)
+    if (worker.canary && worker.status == WorkerStatus::spawning && worker.generation >= generation)
       return worker.id;
   }
   return {};
@@ -48,15 +48,16 @@ BreakerVerdict judge_breaker(Tick& tick) {
   const auto& word = snapshot.breaker_override;
   if (word && (!word->expires_in || *word->expires_in > Duration{0})) input.override_ = word;
   input.tally = tally(snapshot.outcomes, snapshot.breaker, tick.settings);
-  input.canary_alive = canary_alive(tick);
+  input.canary_alive = canary_alive(tick, input.kept.generation);
+  input.ghosts = tick.ghosts;
   constexpr std::uint64_t kSteps = 1000;
   input.jitter = static_cast<double>(tick.random % kSteps) / static_cast<double>(kSteps - 1);
 
   BreakerVerdict verdict;
   verdict.state = next_state(input, tick.settings);
-  if (verdict.state.generation != input.kept.generation) input.canary_alive = WorkerId{};
+  input.canary_alive = canary_alive(tick, verdict.state.generation);
   const Strength now = strength_of(tick);
-  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive);
+  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive, tick.settings);
   if (verdict.state != input.kept)
     tick.act(SaveBreaker{verdict.state}, fmt::format("{} -> {}: {}", to_string(input.kept.state),
                                                      to_string(verdict.state.state), verdict.state.reason));
@@ -79,6 +80,7 @@ void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& o
     tick.gate("draining", "the whole fleet is asked to drain: nothing is spawned");
     drain_all(tick);
   } else {
+    make_room_for_replacement(tick, wanted, observer);
     shrink(tick, wanted, observer);
     grow(tick, wanted, breaker, observer);
   }
@@ -93,7 +95,7 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
                 std::uint64_t random) {
   Decision decision;
   if (auto blind = blindness(seen)) {
-    if (!seen.snapshot || !seen.snapshot->writable) note_blind(memory, now);
+    if (!seen.snapshot || !seen.snapshot->writable) note_blind(memory);
     decision.plan.gates.push_back(std::move(*blind));
     decision.memory = std::move(memory);
     return decision;

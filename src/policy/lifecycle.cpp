@@ -41,6 +41,7 @@ bool vanished(const Tick& tick, const Member& member, bool doubted) {
 bool can_be_brought_up(const Tick& tick, const Member& member) {
   const Worker& worker = *member.worker;
   if (member.pod == nullptr || member.foreign_pod() || worker.pod.empty()) return false;
+  if (tick.seen.bringing_up.contains(worker.id)) return false;
   if (member.pod->status != PodStatus::running || !member.pod->ssh) return false;
   const bool on_its_way = worker.phase == Phase::provisioning || worker.phase == Phase::starting ||
                           worker.phase == Phase::connecting || worker.phase == Phase::bootstrapping;
@@ -68,6 +69,9 @@ void advance_spawning(Tick& tick, Member& member, bool doubted) {
                                member.pod->status != PodStatus::exited;
   if (signs.gone && believed && !restarted_early) return fail(tick, member, signs.cause, signs.words);
   if (const auto late = overdue(worker, tick.settings)) return fail(tick, member, late->cause, late->reason);
+  if (worker.phase == Phase::provisioning && member.pod != nullptr && !worker.pod.empty() &&
+      member.pod->status == PodStatus::starting)
+    return tick.act(member, NotePhase{worker.id, Phase::starting}, "the container is starting");
   if (!can_be_brought_up(tick, member)) return;
   member.seen->last_bring_up = tick.now;
   // Not the worker's one action: a bring-up runs beside the watch and is called off when the worker ends.

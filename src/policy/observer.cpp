@@ -36,7 +36,6 @@ void note_read(Tick& tick) {
     memory.complete_snapshots = 1;
   }
   memory.last_complete_snapshot = tick.now;
-  if (!memory.mass_stale_since) memory.observer_suspect_since.reset();
   const std::int64_t epoch = tick.snapshot.leader.epoch;
   if (memory.epoch && *memory.epoch != epoch) restart_timers(memory, tick.now);
   memory.epoch = epoch;
@@ -75,7 +74,6 @@ void judge_mass(Tick& tick, ObserverView& view) {
   const int evidence = memory.mass_stale_since ? late.late : late.newly;
   if (evidence >= threshold) {
     if (!memory.mass_stale_since) memory.mass_stale_since = tick.now;
-    if (!memory.observer_suspect_since) memory.observer_suspect_since = tick.now;
     view.mass_silence = true;
     view.mass_silent_for = tick.now - *memory.mass_stale_since;
     view.why = fmt::format(
@@ -85,7 +83,6 @@ void judge_mass(Tick& tick, ObserverView& view) {
   }
   if (!memory.mass_stale_since) return;
   memory.mass_stale_since.reset();
-  memory.observer_suspect_since.reset();
   recover(memory, tick.now);
 }
 
@@ -105,9 +102,8 @@ Duration silence(const Worker& worker) {
   return worker.heartbeat_age.value_or(worker.phase_age);
 }
 
-void note_blind(Memory& memory, MonoTime now) {
+void note_blind(Memory& memory) {
   memory.complete_snapshots = 0;
-  if (!memory.observer_suspect_since) memory.observer_suspect_since = now;
 }
 
 ObserverView observe(Tick& tick) {

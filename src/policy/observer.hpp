@@ -26,7 +26,7 @@ bool is_watched(const Worker& worker);
 Duration silence(const Worker& worker);
 
 /// Takes down that this tick's database read failed or was read-only.
-void note_blind(Memory& memory, MonoTime now);
+void note_blind(Memory& memory);
 
 /// Judges this tick's view and restarts the timers after an outage, a new leadership or mass silence.
 ObserverView observe(Tick& tick);

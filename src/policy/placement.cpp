@@ -14,6 +14,15 @@ constexpr Duration kForgetAfter = minutes(60);
 constexpr Duration kNoBalancePause = minutes(5);
 constexpr int kPerCandidate = 2;
 
+void set_aside(Memory& memory, const Placement& placement, std::string detail, bool refused, MonoTime now) {
+  Memory::CandidatePause& pause = memory.exhausted[placement.key()];
+  pause.detail = std::move(detail);
+  pause.refused = refused;
+  if (now < pause.until) return;  // several creates of one tick are one answer
+  pause.pause = exhaustion_pause(pause.pause);
+  pause.until = now + pause.pause;
+}
+
 }  // namespace
 
 Duration exhaustion_pause(Duration previous) {
@@ -59,22 +68,36 @@ void forget_old_pauses(Memory& memory, MonoTime now) {
   std::erase_if(memory.exhausted, [&](const auto& entry) { return entry.second.until + kForgetAfter < now; });
 }
 
+std::optional<std::string> refused_everywhere(const std::vector<Offer>& offers, const Memory& memory) {
+  const Memory::CandidatePause* newest = nullptr;
+  for (const Offer& offer : offers) {
+    const auto paused = memory.exhausted.find(offer.placement.key());
+    if (paused == memory.exhausted.end() || !paused->second.refused) return std::nullopt;
+    if (newest == nullptr || paused->second.until - paused->second.pause >= newest->until - newest->pause)
+      newest = &paused->second;
+  }
+  return newest == nullptr ? std::nullopt : std::optional(newest->detail);
+}
+
 void note_no_capacity(Memory& memory, const Placement& placement, std::string detail, MonoTime now) {
-  Memory::CandidatePause& pause = memory.exhausted[placement.key()];
-  pause.detail = std::move(detail);
-  if (now < pause.until) return;  // several creates of one tick are one answer
-  pause.pause = exhaustion_pause(pause.pause);
-  pause.until = now + pause.pause;
+  set_aside(memory, placement, std::move(detail), false, now);
+}
+
+void note_refused(Memory& memory, const Placement& placement, std::string detail, MonoTime now) {
+  set_aside(memory, placement, std::move(detail), true, now);
 }
 
 void note_created(Memory& memory, const Placement& placement) {
   memory.exhausted.erase(placement.key());
   memory.no_balance_until.reset();
-  memory.rejected_until.reset();
 }
 
 void note_no_balance(Memory& memory, MonoTime now) {
   memory.no_balance_until = now + kNoBalancePause;
+}
+
+void note_rate_limited(Memory& memory, MonoTime until) {
+  memory.rate_limited_until = std::max(memory.rate_limited_until.value_or(until), until);
 }
 
 }  // namespace gpuwarden::policy

@@ -20,6 +20,10 @@ std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory
 std::optional<Duration> next_candidate_in(const std::vector<Offer>& offers, const Memory& memory,
                                           MonoTime now);
 
+/// What the service said when it has refused our request for every candidate; none = some candidate was not
+/// refused.
+std::optional<std::string> refused_everywhere(const std::vector<Offer>& offers, const Memory& memory);
+
 /// Hands out candidates for several spawns of one tick: where the stock is not known to be good, only two go
 /// to one candidate before the next one is tried.
 class Spread {

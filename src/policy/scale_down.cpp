@@ -23,11 +23,11 @@ std::vector<Member*> idle_longest_first(Tick& tick) {
   return idle;
 }
 
-/// Ends a spawning worker that has a pod; one without is settled by the create protocol first.
+/// Ends a spawning worker that has a pod; one without is settled by the create protocol first. It is drained
+/// first, because it may have claimed a task since the snapshot was read.
 bool cancel(Tick& tick, Member& member, const std::string& reason) {
-  const PodId pod = own_pod(tick, member);
-  if (pod.empty() || member.pod == nullptr) return false;
-  tick.act(member, DeletePod{member.worker->id, pod}, reason);
+  if (own_pod(tick, member).empty() || member.pod == nullptr) return false;
+  tick.act(member, DrainWorker{member.worker->id}, reason);
   return true;
 }
 
@@ -52,6 +52,12 @@ int cancel_spawning(Tick& tick, int surplus, const WantedSize& wanted, int capac
   return cancelled;
 }
 
+/// Tasks have waited so long that an idle worker must be at fault.
+bool is_unclaimed(const Tick& tick, const ObserverView& observer) {
+  const auto& since = tick.memory.queued_since;
+  return observer.settled && since && tick.now - *since >= tick.settings.idle_timeout;
+}
+
 struct IdleCounts {
   int surplus;    ///< above the band: the short time-out is enough
   int spare;      ///< above what is needed: the normal time-out
@@ -68,7 +74,7 @@ void drain_idle(Tick& tick, IdleCounts counts, bool unclaimed) {
     const Duration idle = *member->worker->idle_for;
     std::string reason;
     const bool above_floor = drained < counts.drainable;
-    if (unclaimed && idle >= settings.idle_timeout) {
+    if (above_floor && unclaimed && idle >= settings.idle_timeout) {
       reason = fmt::format("idle for {} although tasks wait: it does not claim", format_duration(idle));
     } else if (above_floor && drained < counts.surplus && idle >= settings.overcapacity_idle_timeout) {
       reason = fmt::format("idle for {} and more workers than work", format_duration(idle));
@@ -93,24 +99,29 @@ void drain_idle(Tick& tick, IdleCounts counts, bool unclaimed) {
 
 }  // namespace
 
+void make_room_for_replacement(Tick& tick, WantedSize& wanted, const ObserverView& observer) {
+  if (tick.snapshot.switches.paused || !is_unclaimed(tick, observer)) return;
+  if (strength_of(tick).active > tick.settings.min_active) return;
+  const std::vector<Member*> idle = idle_longest_first(tick);
+  if (idle.empty() || *idle.front()->worker->idle_for < tick.settings.idle_timeout) return;
+  tick.gate("floor", fmt::format("{} is idle although tasks wait, and MIN_ACTIVE_GPUS keeps it until another "
+                                 "worker is active",
+                                 idle.front()->worker->id.str()));
+  const int ceiling = std::max(tick.settings.max_active, tick.settings.min_active);
+  wanted.up = std::min(wanted.up + 1, ceiling);
+  wanted.down = std::max(wanted.down, wanted.up);
+}
+
 void shrink(Tick& tick, const WantedSize& wanted, const ObserverView& observer) {
   if (tick.snapshot.switches.paused || observer.mass_silence) return;
   const Strength before = strength_of(tick);
   const int capacity = before.capacity();
-  Memory& memory = tick.memory;
   int surplus = capacity - wanted.down;
-  if (surplus <= 0) {
-    memory.want_less_since.reset();
-  } else if (!memory.want_less_since) {
-    memory.want_less_since = tick.now;
-  }
   int cancelled = 0;
   if (surplus > 0 && tick.pods_known()) cancelled = cancel_spawning(tick, surplus, wanted, capacity);
   surplus -= cancelled;
   const int spare = capacity - cancelled - wanted.up;
-  const bool unclaimed = observer.settled && memory.queued_since &&
-                         tick.now - *memory.queued_since >= tick.settings.idle_timeout;
-  drain_idle(tick, {surplus, spare, before.active - tick.settings.min_active}, unclaimed);
+  drain_idle(tick, {surplus, spare, before.active - tick.settings.min_active}, is_unclaimed(tick, observer));
 }
 
 void drain_all(Tick& tick) {

@@ -6,6 +6,10 @@
 
 namespace gpuwarden::policy {
 
+/// Raises the wanted size by one while an idle worker that does not claim is kept by the floor: its
+/// replacement must be there before it can go.
+void make_room_for_replacement(Tick& tick, WantedSize& wanted, const ObserverView& observer);
+
 /// Takes away what is not needed: spawning workers of a surplus (youngest first, after a grace), then idle
 /// ones, longest idle first. A busy worker is never touched and the floor of active workers never broken. A
 /// worker that stays idle while tasks wait is replaced: it does not claim.

@@ -41,9 +41,9 @@ std::optional<Gate> shut(const Tick& tick, const ObserverView& observer) {
   if (observer.mass_silence) return Gate{"observer", "nothing is spawned while " + observer.why, {}};
   if (memory.no_balance_until && tick.now < *memory.no_balance_until)
     return Gate{"balance", "Runpod says that the balance is too low", *memory.no_balance_until - tick.now};
-  if (memory.rejected_until && tick.now < *memory.rejected_until)
-    return Gate{"rejected", "Runpod refuses our request for every placement",
-                *memory.rejected_until - tick.now};
+  if (memory.rate_limited_until && tick.now < *memory.rate_limited_until)
+    return Gate{"request_quota", "creates could not be sent a moment ago: no request quota, or no connection",
+                *memory.rate_limited_until - tick.now};
   return std::nullopt;
 }
 
@@ -95,8 +95,11 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
     if (!placement) {
       if (any && too_dear) return tick.gate("budget", *too_dear);
       if (tick.seen.offers.empty()) return tick.gate("placement", "there is no GPU type to ask for");
-      return tick.gate("placement", "every placement was out of capacity a moment ago",
-                       next_candidate_in(tick.seen.offers, tick.memory, tick.now));
+      const auto again = next_candidate_in(tick.seen.offers, tick.memory, tick.now);
+      if (const auto refused = refused_everywhere(tick.seen.offers, tick.memory))
+        return tick.gate("rejected",
+                         fmt::format("Runpod refuses our request for every placement: {}", *refused), again);
+      return tick.gate("placement", "every placement was out of capacity or refused a moment ago", again);
     }
     budget.add(placement->price_per_hr);
     tick.memory.recent_spawns.push_back(tick.now);
@@ -112,20 +115,17 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
 }  // namespace
 
 void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, const ObserverView& observer) {
-  Memory& memory = tick.memory;
-  std::erase_if(memory.recent_spawns, [&](MonoTime at) { return tick.now - at >= kRateWindow; });
-  forget_old_pauses(memory, tick.now);
+  std::erase_if(tick.memory.recent_spawns, [&](MonoTime at) { return tick.now - at >= kRateWindow; });
+  forget_old_pauses(tick.memory, tick.now);
   const Strength now = strength_of(tick);
   int missing = wanted.up - now.capacity();
   // A breaker that is not closed is worth a word even when nothing is missing.
   const bool closed = breaker.permit.gate != "breaker";
   if (missing <= 0) {
-    memory.want_more_since.reset();
     if (!closed) tick.gate("breaker", breaker.permit.reason, breaker.permit.opens_in);
     if (tick.snapshot.switches.paused) tick.plan.gates.push_back(*shut(tick, observer));
     return;
   }
-  if (!memory.want_more_since) memory.want_more_since = tick.now;
   if (auto gate = shut(tick, observer)) {
     tick.plan.gates.push_back(std::move(*gate));
     return;

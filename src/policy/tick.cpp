@@ -154,7 +154,6 @@ void join(Tick& tick) {
   }
   tick.ghosts = static_cast<int>(tick.seen.in_flight.size() - in_flight);
   if (tick.pods_known()) {
-    tick.memory.last_complete_list = tick.now;
     match_pods(tick);
     for (Member& member : tick.members) see_pod(tick, member);
   }

@@ -25,7 +25,7 @@ class World {
   std::vector<Pod> pods;
   std::vector<policy::Offer> offers;
   policy::Memory memory;
-  std::set<WorkerId> in_flight;
+  std::set<WorkerId> in_flight, bringing_up;
   std::map<WorkerId, bool> shell_probe;  ///< answers for the next tick only
   Duration loop_gap{0};                  ///< for the next tick only
   bool database_readable{true}, list_complete{true}, draining_all{false}, rehearsal{false};
@@ -86,7 +86,7 @@ class World {
   }
 
   /// On the way to the first heartbeat, with a pod.
-  Worker& spawning(Phase phase = Phase::provisioning, Duration age = 100s,
+  Worker& spawning(Phase phase = Phase::starting, Duration age = 100s,
                    PodStatus status = PodStatus::starting) {
     Worker& worker = row(WorkerStatus::spawning, phase, age);
     pod_of(worker, status);
@@ -164,6 +164,7 @@ class World {
     }
     seen.offers = offers;
     seen.in_flight = in_flight;
+    seen.bringing_up = bringing_up;
     seen.shell_probe = std::exchange(shell_probe, {});
     seen.loop_gap = std::exchange(loop_gap, Duration{0});
     seen.draining_all = draining_all;

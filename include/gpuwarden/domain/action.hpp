@@ -31,6 +31,11 @@ struct AdoptPod {
 struct AbandonIntent {
   WorkerId worker;
 };
+/// The pod has come further than the row says: write it down, for those who look.
+struct NotePhase {
+  WorkerId worker;
+  Phase phase{Phase::starting};
+};
 /// Start or resume the bring-up over SSH.
 struct BringUpWorker {
   WorkerId worker;
@@ -47,11 +52,11 @@ struct FailWorker {
   FailureCause suspected;
   std::string detail;
 };
-/// No longer needed: claims nothing new, finishes its task.
+/// No longer needed, spawning or active: claims nothing new, finishes its task.
 struct DrainWorker {
   WorkerId worker;
 };
-/// DELETE the pod of a worker that is draining (and idle), failed, or cancelled while spawning.
+/// DELETE the pod of a worker that is draining (and idle) or failed.
 struct DeletePod {
   WorkerId worker;
   PodId pod;
@@ -79,7 +84,7 @@ struct SaveBreaker {
 
 using Action =
     std::variant<SpawnWorker, AdoptPod, AbandonIntent, BringUpWorker, ActivateWorker, FailWorker, DrainWorker,
-                 DeletePod, ConfirmGone, DeleteOrphan, RescueTasks, SaveBreaker, ProbeWorker>;
+                 DeletePod, ConfirmGone, DeleteOrphan, RescueTasks, SaveBreaker, ProbeWorker, NotePhase>;
 
 /// An action and why it is taken, in words for the operator.
 struct PlannedAction {

@@ -44,6 +44,7 @@ struct Memory {
   struct CandidatePause {
     MonoTime until{};
     Duration pause{0};
+    bool refused{false};  ///< the request was refused for this candidate, not only out of stock
     std::string detail;
   };
 
@@ -51,15 +52,12 @@ struct Memory {
   std::map<PodId, int> orphan_sightings;            ///< complete lists in a row
   std::map<std::string, CandidatePause> exhausted;  ///< Placement::key -> set aside
   std::vector<MonoTime> recent_spawns;              ///< of the last minute
-  std::optional<MonoTime> want_more_since, want_less_since;
   std::optional<MonoTime> last_scale_down;
-  std::optional<MonoTime> last_complete_snapshot, last_complete_list;
-  std::optional<MonoTime>
-      observer_suspect_since;   ///< mass staleness or an outage was seen; timers restart after it
-  MonoTime timers_restarted{};  ///< heartbeat ages before this instant do not count
-  std::vector<MonoTime> recent_replacements;  ///< heartbeat deaths of the last 10 min
-  std::optional<MonoTime> no_balance_until;   ///< 402 seen: nothing is spawned before
-  std::optional<MonoTime> rejected_until;     ///< every candidate gave the same 400
+  std::optional<MonoTime> last_complete_snapshot;
+  MonoTime timers_restarted{};                 ///< heartbeat ages before this instant do not count
+  std::vector<MonoTime> recent_replacements;   ///< heartbeat deaths of the last 10 min
+  std::optional<MonoTime> no_balance_until;    ///< 402 seen: nothing is spawned before
+  std::optional<MonoTime> rate_limited_until;  ///< no request quota: nothing is registered before
   std::map<PodId, DeleteTries> deletes;
   int complete_snapshots{0};                 ///< in a row
   std::uint64_t ticks{0};                    ///< with a complete snapshot
@@ -85,7 +83,8 @@ struct Observation {
   std::optional<std::vector<Pod>> pods;  ///< none: the list was not complete
   std::string pods_error;
   std::vector<Offer> offers;
-  std::set<WorkerId> in_flight;  ///< an action on this worker is still running: decide nothing for it
+  std::set<WorkerId> in_flight;    ///< an action on this worker is still running: decide nothing for it
+  std::set<WorkerId> bringing_up;  ///< its bring-up is still running: it is watched, but none is begun
   std::map<WorkerId, bool>
       shell_probe;           ///< second source: SSH probe says the worker process lives (true) or not
   Duration loop_gap{0};      ///< longest stall of our own loop since the last tick
@@ -112,7 +111,12 @@ Duration evidence_window(const Settings& settings);
 
 // What happened to creates between ticks is fed back into the memory with these.
 void note_no_capacity(Memory& memory, const Placement& placement, std::string detail, MonoTime now);
+/// The request was refused for this candidate (403, or a rule of the service): set aside like one without
+/// stock.
+void note_refused(Memory& memory, const Placement& placement, std::string detail, MonoTime now);
 void note_created(Memory& memory, const Placement& placement);
 void note_no_balance(Memory& memory, MonoTime now);
+/// Creates cannot be sent before `until`.
+void note_rate_limited(Memory& memory, MonoTime until);
 
 }  // namespace gpuwarden::policy

@@ -28,6 +28,7 @@ TEST(Actions, HaveANameAndAWorkerOrNone) {
   check(RescueTasks{}, WorkerId());
   check(SaveBreaker{}, WorkerId());
   check(ProbeWorker{id, PodId("p")}, id);
+  check(NotePhase{id, Phase::starting}, id);
   EXPECT_EQ(names.size(), std::variant_size_v<Action>);
 }
 

@@ -259,11 +259,11 @@ TEST(Case02, AFleetThatGoesSilentAtOnceIsLeftAloneAndTheObserverSuspected) {
     for (const ProbeWorker& probe : actions<ProbeWorker>(plan)) world.shell_probe[probe.worker] = true;
   }
   EXPECT_TRUE(suspected);
-  EXPECT_TRUE(world.memory.observer_suspect_since.has_value());
+  EXPECT_TRUE(world.memory.mass_stale_since.has_value());
   const Plan plan = world.run(5s);
   EXPECT_TRUE(actions<FailWorker>(plan).empty());
   EXPECT_EQ(world.memory.timers_restarted, world.now);
-  EXPECT_FALSE(world.memory.observer_suspect_since.has_value());
+  EXPECT_FALSE(world.memory.mass_stale_since.has_value());
 }
 
 TEST(Case02, SilenceOfAllIsSeenBeforeTheFirstWorkerIsJudged) {

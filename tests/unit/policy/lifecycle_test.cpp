@@ -68,7 +68,7 @@ TEST(Spawning, IsActivatedByTheFirstHeartbeat) {
 
 TEST(Spawning, IsBroughtUpOnceThePodRunsWithSsh) {
   World world = needed();
-  Worker& worker = world.spawning(Phase::provisioning, 30s, PodStatus::starting);
+  Worker& worker = world.spawning(Phase::starting, 30s, PodStatus::starting);
   EXPECT_TRUE(world.tick().actions.empty());
   world.pods.front().status = PodStatus::running;
   EXPECT_TRUE(world.tick().actions.empty());  // the port is not mapped yet
@@ -80,6 +80,27 @@ TEST(Spawning, IsBroughtUpOnceThePodRunsWithSsh) {
   EXPECT_TRUE(actions<BringUpWorker>(world.tick()).empty());
   world.pass(1ms);
   EXPECT_EQ(actions<BringUpWorker>(world.tick()).size(), 1U);
+}
+
+TEST(Spawning, IsNotBroughtUpASecondTimeWhileItIsBroughtUp) {
+  World world = needed();
+  Worker& worker = world.spawning(Phase::bootstrapping, 30s, PodStatus::running);
+  world.bringing_up = {worker.id};
+  EXPECT_TRUE(world.run(5min).actions.empty());
+  worker.age = 1801s;  // but it is watched
+  EXPECT_EQ(actions<FailWorker>(world.tick()).size(), 1U);
+}
+
+TEST(Spawning, IsNotedAsStartingOnceTheContainerStarts) {
+  World world = needed();
+  Worker& worker = world.spawning(Phase::provisioning, 30s, PodStatus::provisioning);
+  EXPECT_TRUE(world.tick().actions.empty());
+  world.pods.front().status = PodStatus::starting;
+  const Plan plan = world.tick();
+  ASSERT_EQ(actions<NotePhase>(plan).size(), 1U) << words(plan);
+  EXPECT_EQ(actions<NotePhase>(plan).front().phase, Phase::starting);
+  worker.phase = Phase::starting;
+  EXPECT_TRUE(world.tick().actions.empty());
 }
 
 TEST(Spawning, IsBroughtUpInEveryPhaseThatNeedsIt) {

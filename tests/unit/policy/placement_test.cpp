@@ -105,11 +105,39 @@ TEST(Placement, WaitsWhenTheBalanceIsTooLow) {
   EXPECT_EQ(chosen(world), "first");
 }
 
-TEST(Placement, WaitsWhileEveryCandidateIsRefusedAsInvalid) {
+TEST(Placement, TriesTheOthersWhenOneCandidateIsRefused) {
   World world = two_places();
-  world.memory.rejected_until = world.now + 10s;
-  EXPECT_NE(gate(world.tick(), "rejected"), nullptr);
+  note_refused(world.memory, world.offers[0].placement, "access denied", world.now);
+  EXPECT_EQ(chosen(world), "second");
+}
+
+TEST(Placement, SaysThatItIsOurRequestOnlyWhenEveryCandidateIsRefused) {
+  World world = two_places();
+  note_refused(world.memory, world.offers[0].placement, "access denied", world.now);
+  note_no_capacity(world.memory, world.offers[1].placement, "none left", world.now);
+  EXPECT_EQ(gate(world.tick(), "rejected"), nullptr);
   world.pass(10s);
+  note_refused(world.memory, world.offers[1].placement, "disk too large", world.now);
+  const Plan plan = world.tick();
+  EXPECT_TRUE(plan.actions.empty()) << words(plan);
+  ASSERT_NE(gate(plan, "rejected"), nullptr);
+  EXPECT_EQ(gate(plan, "rejected")->reason, "Runpod refuses our request for every placement: disk too large");
+  EXPECT_EQ(gate(plan, "rejected")->opens_in, Duration(50s));
+  world.pass(50s);
+  EXPECT_EQ(chosen(world), "first");
+}
+
+TEST(Placement, RegistersNothingBeforeCreatesCanBeSentAgain) {
+  World world = two_places();
+  note_rate_limited(world.memory, world.now + 42s);
+  note_rate_limited(world.memory, world.now + 10s);  // an answer that comes later says less
+  const Plan plan = world.tick();
+  EXPECT_TRUE(plan.actions.empty()) << words(plan);
+  ASSERT_NE(gate(plan, "request_quota"), nullptr);
+  EXPECT_EQ(gate(plan, "request_quota")->opens_in, Duration(42s));
+  world.pass(41'999ms);
+  EXPECT_EQ(chosen(world), "");
+  world.pass(1ms);
   EXPECT_EQ(chosen(world), "first");
 }
 

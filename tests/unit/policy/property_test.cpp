@@ -35,7 +35,7 @@ class Chaos {
     // A late list: what was created within the last minute may be missing.
     world.pods.clear();
     for (const Pod& pod : existing_) {
-      if (!chance(0.02)) world.pods.push_back(pod);
+      if (!chance(0.03)) world.pods.push_back(pod);
     }
     const Plan plan = world.tick();
     check(plan);
@@ -219,6 +219,7 @@ class Chaos {
     if (!chance(0.2)) remove(action.pod);
   }
   void act(const RescueTasks&) {}
+  void act(const NotePhase& action) { find(action.worker)->phase = action.phase; }
   void act(const ProbeWorker& action) {
     if (chance(0.7)) world.shell_probe[action.worker] = chance(0.5);
   }

@@ -1,0 +1,103 @@
+#include "control/perform.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loop_world.hpp"
+
+namespace gpuwarden::control {
+namespace {
+
+/// One worker with a pod, in the database and in what the loop knows.
+struct Perform : testing::Test {
+  LoopWorld world;
+  Context context{world.environment(), LoopWorld::settings()};
+  Worker worker;
+
+  Perform() {
+    context.epoch = world.store.state.leader.epoch;
+    PodSpec spec;
+    spec.name = make_worker_id("default", fakes::FakeClock::kWallStart, 7).str();
+    const Pod pod = world.provider.add_pod(spec);
+    context.pods.emplace(pod.id, pod);
+    worker.id = WorkerId(spec.name);
+    worker.pod = pod.id;
+    is(WorkerStatus::active, Phase::idle);
+  }
+  void is(WorkerStatus status, Phase phase) {
+    worker.status = status;
+    worker.phase = phase;
+    world.store.state.workers = {worker};
+    context.workers = {{worker.id, worker}};
+  }
+  std::shared_ptr<RunningBringUp> bring_up() {
+    auto running = std::make_shared<RunningBringUp>();
+    running->pod = worker.pod;
+    context.bring_ups[worker.id] = running;
+    return running;
+  }
+  Result<std::string> run(Action action) {
+    return world.finish(perform(context, {std::move(action), "needed"}));
+  }
+  Result<std::string> probe_ending(ports::ShellResult result) {
+    world.shell.on_run = [result](ports::ShellCommand) -> ports::Async<ports::ShellResult> {
+      co_return result;
+    };
+    return run(ProbeWorker{worker.id, worker.pod});
+  }
+};
+
+TEST_F(Perform, AProbeThatAnswersIsTakenAtItsWord) {
+  ASSERT_TRUE(probe_ending({0, ""}));
+  EXPECT_TRUE(context.shell_probe.at(worker.id));
+  ASSERT_TRUE(probe_ending({1, ""}));
+  EXPECT_FALSE(context.shell_probe.at(worker.id));
+}
+
+TEST_F(Perform, AProbeThatCouldNotBeRunProvesNothing) {
+  const std::vector<ports::ShellResult> strange{{126, ""}, {127, ""},    {124, ""},  {254, ""},
+                                                {-1, ""},  {-1, "KILL"}, {1, "TERM"}};
+  for (const ports::ShellResult& result : strange) {
+    EXPECT_FALSE(probe_ending(result)) << result.exit_status << result.exit_signal;
+    EXPECT_TRUE(context.shell_probe.empty()) << result.exit_status << result.exit_signal;
+  }
+}
+
+TEST_F(Perform, TheFirstHeartbeatEndsTheBringUp) {
+  is(WorkerStatus::spawning, Phase::bootstrapping);
+  const auto running = bring_up();
+  ASSERT_TRUE(run(ActivateWorker{worker.id}));
+  EXPECT_TRUE(running->cancelled);
+  EXPECT_EQ(world.store.find(worker.id)->status, WorkerStatus::active);
+}
+
+TEST_F(Perform, ACancelledSpawnIsDrainedAndItsBringUpCalledOff) {
+  is(WorkerStatus::spawning, Phase::bootstrapping);
+  const auto running = bring_up();
+  ASSERT_TRUE(run(DrainWorker{worker.id}));
+  EXPECT_TRUE(running->cancelled);
+  EXPECT_EQ(world.store.find(worker.id)->phase, Phase::draining);
+  EXPECT_EQ(world.provider.count("remove"), 0);
+}
+
+TEST_F(Perform, APodIsDeletedOnlyUnderAWorkerThatIsOnItsWayOut) {
+  EXPECT_FALSE(run(DeletePod{worker.id, worker.pod}));  // active: it may have a task by now
+  EXPECT_EQ(world.provider.count("remove"), 0);
+  for (const WorkerStatus status : {WorkerStatus::terminating, WorkerStatus::error}) {
+    is(status, status == WorkerStatus::error ? Phase::collecting : Phase::draining);
+    ASSERT_TRUE(run(DeletePod{worker.id, worker.pod}));
+    EXPECT_EQ(world.store.find(worker.id)->status, status);
+    EXPECT_EQ(world.store.find(worker.id)->phase, Phase::deleting);
+  }
+  EXPECT_EQ(world.provider.count("remove"), 2);
+}
+
+TEST_F(Perform, APhaseIsWrittenDownOfASpawningWorkerOnly) {
+  EXPECT_FALSE(run(NotePhase{worker.id, Phase::starting}));
+  is(WorkerStatus::spawning, Phase::provisioning);
+  ASSERT_TRUE(run(NotePhase{worker.id, Phase::starting}));
+  EXPECT_EQ(world.store.find(worker.id)->phase, Phase::starting);
+}
+
+}  // namespace
+}  // namespace gpuwarden::control
