@@ -1,5 +1,7 @@
 #include "bring_up_runner.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <boost/asio/this_coro.hpp>
@@ -8,6 +10,7 @@
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/bootstrap/bring_up.hpp"
 #include "gpuwarden/bootstrap/script.hpp"
+#include "gpuwarden/diagnosis/diagnose.hpp"
 
 #include "failure.hpp"
 
@@ -65,8 +68,13 @@ class Runner {
       co_return boot::ConnectFailed{why, session.error().message};
     }
     session_ = std::move(*session);
-    if (context_.pins[pod_].sha256.empty()) context_.pins[pod_].sha256 = {session_->host_key()};
-    log("ssh_connected", "SSH answers", {{"host_key", session_->host_key()}});
+    const std::string key = session_->host_key();
+    if (context_.pins[pod_].sha256.empty()) {
+      context_.pins[pod_].sha256 = {key};
+      log("host_key_first_use", "the container's log names no host key: the one that was shown is taken",
+          {{"host_key", key}});
+    }
+    log("ssh_connected", "SSH answers", {{"host_key", key}});
     co_return boot::Connected{};
   }
 
@@ -108,6 +116,22 @@ class Runner {
     co_return boot::Waited{};
   }
 
+  /// The pod runs and has an SSH endpoint: its provisioning is over.
+  awaitable<Result<std::string>> note_connecting() {
+    const auto row = context_.workers.find(worker_);
+    const Phase phase = row == context_.workers.end() ? Phase::connecting : row->second.phase;
+    if (phase != Phase::provisioning && phase != Phase::starting) co_return "known";
+    ports::WorkerChange change;
+    change.worker = worker_;
+    change.expected = {WorkerStatus::spawning};
+    change.phase = Phase::connecting;
+    const auto stored = co_await context_.env.store.update_worker(context_.fence(), std::move(change));
+    if (!stored) co_return fail(stored.error());
+    if (*stored == ports::CasOutcome::lost)
+      co_return fail(ErrorKind::conflict, "the row has changed meanwhile");
+    co_return "connecting";
+  }
+
   awaitable<Result<std::string>> finish(boot::BroughtUp) {
     ports::WorkerChange change;
     change.worker = worker_;
@@ -123,6 +147,7 @@ class Runner {
     failure.worker = worker_;
     failure.pod = pod_;
     failure.suspected = step.suspected;
+    failure.expected = {WorkerStatus::spawning};  // an active worker is not failed by what brought it up
     Evidence known = known_evidence(context_, worker_, pod_);
     step.evidence.worker = known.worker;
     step.evidence.pod = known.pod;
@@ -156,20 +181,40 @@ class Runner {
     for (const std::string& line : stream_.feed(chunk)) {
       auto status = boot::parse_status_line(line);
       if (!status) continue;
-      const auto event = status->event;
-      log("bootstrap_step",
-          event == boot::StatusLine::Event::begin ? "begins"
-          : event == boot::StatusLine::Event::end ? "done"
-                                                  : "failed",
-          {{"step", std::string(to_string(status->step))}});
+      tell_step(*status);
       machine_.next(boot::Status{std::move(*status)}, context_.env.clock.now());
     }
   }
 
-  void log(std::string_view event, std::string_view message, ports::LogFields fields) {
+  void tell_step(const boot::StatusLine& status) {
+    using Event = boot::StatusLine::Event;
+    ports::LogFields fields{{"step", std::string(to_string(status.step))}};
+    if (status.event == Event::begin) {
+      step_began_ = {status.step, parse_time(status.time), context_.env.clock.now()};
+      return log("bootstrap_step", "begins", std::move(fields));
+    }
+    if (const auto took = duration_of(status)) fields.emplace_back("step_duration", format_duration(*took));
+    if (status.event == Event::end) return log("bootstrap_step", "done", std::move(fields));
+    if (status.exit_code) fields.emplace_back("exit", std::to_string(*status.exit_code));
+    if (!status.signal.empty()) fields.emplace_back("signal", status.signal);
+    if (!status.check.empty()) fields.emplace_back("check", status.check);
+    if (!status.tail.empty()) fields.emplace_back("tail", diagnosis::clean_line(status.tail.back()));
+    log("bootstrap_step", "failed", std::move(fields), ports::LogLevel::warning);
+  }
+
+  /// By the pod's clock, because lines that were missed come all at once; by ours where it printed no time.
+  std::optional<Duration> duration_of(const boot::StatusLine& status) const {
+    if (!step_began_ || step_began_->step != status.step) return std::nullopt;
+    const auto ended = parse_time(status.time);
+    if (step_began_->by_pod && ended && *ended >= *step_began_->by_pod) return *ended - *step_began_->by_pod;
+    return context_.env.clock.now() - step_began_->seen;
+  }
+
+  void log(std::string_view event, std::string_view message, ports::LogFields fields,
+           ports::LogLevel level = ports::LogLevel::info) {
     fields.insert(fields.begin(), {{"worker", worker_.str()}, {"pod", pod_.str()}});
     fields.emplace_back("since_bring_up", format_duration(context_.env.clock.now() - began_));
-    context_.env.log.info(event, message, fields);
+    context_.env.log.write(level, event, message, fields);
   }
 
   Context& context_;
@@ -178,9 +223,34 @@ class Runner {
   MonoTime began_;
   boot::BringUp machine_;
   boot::StatusStream stream_;
+  struct StepBegan {
+    BootStep step;
+    std::optional<WallTime> by_pod;
+    MonoTime seen;
+  };
+  std::optional<StepBegan> step_began_;
   std::size_t stream_start_{0};
   std::unique_ptr<ports::ShellSession> session_;
 };
+
+/// Of a line "<bits> SHA256:<43 base64> ..."; empty = the line is another.
+std::string fingerprint_in(std::string_view line) {
+  constexpr std::string_view kPrefix = "SHA256:", kDigits = "0123456789", kBlanks = " \t";
+  constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::size_t kBase64Length = 43;  // 32 bytes without padding
+  const auto skip = [&line](std::string_view characters) {
+    const std::size_t length = std::min(line.find_first_not_of(characters), line.size());
+    line.remove_prefix(length);
+    return length;
+  };
+  skip(kBlanks);
+  if (skip(kDigits) == 0 || skip(kBlanks) == 0 || !line.starts_with(kPrefix)) return "";
+  const std::string_view key = line.substr(0, kPrefix.size() + kBase64Length);
+  line.remove_prefix(kPrefix.size());
+  if (skip(kBase64) != kBase64Length) return "";
+  const bool ends = line.empty() || line.front() == ' ' || line.front() == '\t' || line.front() == '\r';
+  return ends ? std::string(key) : "";
+}
 
 template <class Step>
 constexpr bool is_last = std::is_same_v<Step, boot::BroughtUp> || std::is_same_v<Step, boot::BringUpFailed>;
@@ -188,15 +258,10 @@ constexpr bool is_last = std::is_same_v<Step, boot::BroughtUp> || std::is_same_v
 }  // namespace
 
 std::vector<std::string> host_keys_in(const std::vector<PodLogLine>& lines) {
-  constexpr std::string_view kPrefix = "SHA256:";
-  constexpr std::size_t kBase64Length = 43;  // 32 bytes without padding
   std::vector<std::string> keys;
   for (const PodLogLine& entry : lines) {
-    const std::size_t at = entry.line.find(kPrefix);
-    if (at == std::string::npos) continue;
-    const std::string key = entry.line.substr(at, kPrefix.size() + kBase64Length);
-    if (key.size() == kPrefix.size() + kBase64Length && key.find(' ') == std::string::npos)
-      keys.push_back(key);
+    std::string key = fingerprint_in(entry.line);
+    if (!key.empty()) keys.push_back(std::move(key));
   }
   return keys;
 }
@@ -205,13 +270,21 @@ awaitable<Result<std::string>> run_bring_up(Context& context, WorkerId worker, P
                                             std::shared_ptr<RunningBringUp> control) {
   co_await boost::asio::this_coro::throw_if_cancelled(false);
   Runner runner(context, worker, pod);
+  const auto connecting = co_await runner.note_connecting();
+  if (control->cancelled) co_return fail(ErrorKind::cancelled, "called off");
+  if (!connecting) co_return fail(connecting.error());
   boot::BringUpEvent event = boot::Started{};
   while (!control->cancelled) {
     boot::BringUpStep step = runner.next(event);
     if (auto* done = std::get_if<boot::BroughtUp>(&step)) co_return co_await runner.finish(*done);
     if (auto* failed = std::get_if<boot::BringUpFailed>(&step)) {
-      context.bring_ups.erase(worker);  // what follows is a failure, which nothing calls off
-      co_return co_await runner.finish(std::move(*failed));
+      // What follows is a failure, which nothing calls off and beside which nothing is decided for the
+      // worker.
+      context.bring_ups.erase(worker);
+      const bool entered = context.in_flight.emplace(worker, "fail").second;
+      auto ended = co_await runner.finish(std::move(*failed));
+      if (entered) context.in_flight.erase(worker);
+      co_return ended;
     }
     event = co_await std::visit(
         [&](auto s) -> awaitable<boot::BringUpEvent> {

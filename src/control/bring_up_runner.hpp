@@ -13,7 +13,8 @@ namespace gpuwarden::control {
 boost::asio::awaitable<Result<std::string>> run_bring_up(Context& context, WorkerId worker, PodId pod,
                                                          std::shared_ptr<RunningBringUp> control);
 
-/// Fingerprints ("SHA256:...") in a container's log.
+/// Fingerprints ("SHA256:...") in a container's log: only of lines as `ssh-keygen -lf` prints them ("256
+/// SHA256:... comment (ED25519)"), because sshd logs the keys of its clients too.
 std::vector<std::string> host_keys_in(const std::vector<PodLogLine>& lines);
 
 }  // namespace gpuwarden::control

@@ -51,6 +51,15 @@ struct Context {
     found->second->cancelled = true;
     found->second->signal.emit(boost::asio::cancellation_type::terminal);
   }
+  /// Calls off every bring-up whose worker `may_go_on` does not know as one.
+  template <class MayGoOn>
+  void call_off_bring_ups(const MayGoOn& may_go_on) {
+    std::vector<WorkerId> over;  // the map may change under the calls
+    for (const auto& [worker, bring_up] : bring_ups) {
+      if (!may_go_on(worker)) over.push_back(worker);
+    }
+    for (const WorkerId& worker : over) call_off_bring_up(worker);
+  }
 };
 
 }  // namespace gpuwarden::control

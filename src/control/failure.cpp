@@ -112,6 +112,7 @@ ports::FailureRecord record_of(const Context& context, const Failure& failure) {
   record.task_max_attempts = context.settings.policy.task_max_attempts;
   const auto worker = context.workers.find(failure.worker);
   if (worker != context.workers.end()) {
+    if (record.pod.empty()) record.pod = worker->second.pod;
     record.phase = worker->second.phase;
     record.step = worker->second.step;
     record.placement = worker->second.placement;
@@ -119,6 +120,10 @@ ports::FailureRecord record_of(const Context& context, const Failure& failure) {
     record.cost_usd =
         worker->second.cost_per_hr * std::chrono::duration<double>(worker->second.age).count() / 3600.0;
   }
+  // How long a drain took says nothing about starts.
+  record.counts_as_start = failure.counts_as_start && (worker == context.workers.end() ||
+                                                       worker->second.status != WorkerStatus::terminating);
+  record.expected = failure.expected;
   if (failure.phase) {
     record.phase = *failure.phase;
     record.step = failure.step;
@@ -188,19 +193,24 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
   context.verdicts[failure.worker] = record.verdict.cause;
   const auto marked = co_await context.env.store.fail_worker(context.fence(), record);
   if (!marked) co_return fail(marked.error().within("marking the worker as failed"));
-  if (marked->done) {
-    context.env.log.error("worker_failed", record.verdict.summary,
-                          {{"worker", failure.worker.str()},
-                           {"pod", failure.pod.str()},
-                           {"phase", phase_text(record.phase, record.step)},
-                           {"cause", std::string(to_string(record.verdict.cause))},
-                           {"evidence", record.verdict.evidence_line},
-                           {"advice", record.verdict.advice},
-                           {"fingerprint", record.verdict.fingerprint},
-                           {"duration", format_duration(age_of(context, failure.worker))},
-                           {"tasks_requeued", std::to_string(marked->requeued.size())},
-                           {"tasks_failed", std::to_string(marked->failed.size())}});
-  }
+  if (!marked->done)
+    co_return fail(ErrorKind::conflict,
+                   fmt::format("not failed as {}: the row is in another state now, or another daemon leads",
+                               to_string(record.verdict.cause)));
+  context.env.log.error("worker_failed", record.verdict.summary,
+                        {{"worker", failure.worker.str()},
+                         {"pod", failure.pod.str()},
+                         {"phase", phase_text(record.phase, record.step)},
+                         {"cause", std::string(to_string(record.verdict.cause))},
+                         {"evidence", record.verdict.evidence_line},
+                         {"advice", record.verdict.advice},
+                         {"fingerprint", record.verdict.fingerprint},
+                         {"duration", format_duration(age_of(context, failure.worker))},
+                         {"tasks_requeued", std::to_string(marked->requeued.size())},
+                         {"tasks_failed", std::to_string(marked->failed.size())}});
+  if (failure.pod.empty() && !record.pod.empty())
+    co_return fmt::format("failed as {}; pod {} bears another name and is left alone",
+                          to_string(record.verdict.cause), record.pod.str());
   if (!failure.pod.empty()) {
     co_await collect_bundle(context, failure.worker, failure.pod, failure.evidence);
     ports::FailureRecord fuller = record_of(context, failure);
@@ -227,6 +237,9 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
   }
   const auto moved = co_await context.env.store.update_worker(context.fence(), std::move(change));
   if (!moved) co_return fail(moved.error().within("moving the failed worker on"));
+  if (*moved == ports::CasOutcome::lost)
+    co_return fail(ErrorKind::conflict,
+                   "the failed worker's row has changed meanwhile, or another daemon leads");
   if (!failure.pod.empty()) {
     const auto deleted = co_await delete_pod(context, failure.pod);
     if (!deleted) co_return fail(deleted.error());

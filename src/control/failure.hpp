@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -19,6 +20,9 @@ struct Failure {
   Evidence evidence;
   std::optional<Phase> phase;  ///< where it happened, when known better than by the newest snapshot
   std::optional<BootStep> step;
+  std::vector<WorkerStatus>
+      expected;                ///< only a row in one of these fails; empty = any that has not failed yet
+  bool counts_as_start{true};  ///< false: no failed start (the service refused one placement, say)
 };
 
 /// Facts that the snapshot and the pod list hold about a worker, as evidence.
@@ -26,7 +30,8 @@ Evidence known_evidence(const Context& context, const WorkerId& worker, const Po
 
 /// Marks the worker as failed and frees its tasks, collects the crash bundle (bounded by collect_timeout),
 /// stores it, and asks for the pod's deletion. Every step is safe to lose: `decide` finishes what a crash
-/// leaves. Returns what happened in one line.
+/// leaves. A pod that bears another name stays, and so does the failed row, to show it. Returns what happened
+/// in one line; an error (conflict) when the row was not ours to fail any more: then nothing else is done.
 boost::asio::awaitable<Result<std::string>> fail_worker(Context& context, Failure failure);
 
 /// DELETE of a worker's pod; one line on how it ended.

@@ -1,11 +1,27 @@
 #include "observe.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 namespace gpuwarden::control {
+namespace {
+
+/// What this process does or remembers about single workers ends with what their rows say.
+void follow_rows(Context& context, const Snapshot& snapshot) {
+  context.call_off_bring_ups([&](const WorkerId& worker) {
+    const auto row = context.workers.find(worker);
+    return snapshot.leader.leading && row != context.workers.end() &&
+           row->second.status == WorkerStatus::spawning;
+  });
+  std::set<PodId> known;
+  for (const Worker& worker : snapshot.workers) known.insert(worker.pod);
+  std::erase_if(context.pins, [&](const auto& pin) { return !known.contains(pin.first); });
+}
+
+}  // namespace
 
 using boost::asio::awaitable;
 
@@ -30,6 +46,7 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
     if (snapshot->leader.leading) context.epoch = snapshot->leader.epoch;
     context.workers.clear();
     for (const Worker& worker : snapshot->workers) context.workers.emplace(worker.id, worker);
+    follow_rows(context, *snapshot);
     seen.snapshot = std::move(*snapshot);
   } else {
     seen.snapshot_error = snapshot.error().message;
@@ -38,12 +55,12 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
   if (pods) {
     context.pods.clear();
     for (const Pod& pod : *pods) context.pods.emplace(pod.id, pod);
-    std::erase_if(context.pins, [&](const auto& pin) { return !context.pods.contains(pin.first); });
     seen.pods = std::move(*pods);
   } else {
     seen.pods_error = pods.error().message;
     context.pods_error = pods.error().kind;
   }
+  for (const auto& [worker, bring_up] : context.bring_ups) seen.bringing_up.insert(worker);
   seen.shell_probe = std::exchange(context.shell_probe, {});
   co_return seen;
 }

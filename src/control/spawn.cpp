@@ -13,6 +13,10 @@ namespace {
 using boost::asio::awaitable;
 using Outcome = Result<std::string>;
 
+/// How long no create is tried after one that could not be sent, unless the service names a time.
+constexpr Duration kUnsentPause = std::chrono::seconds(30);
+constexpr int kBadRequest = 400, kForbidden = 403;
+
 /// The end of a spawn that surely has no pod and is nobody's fault.
 awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::string why) {
   ports::WorkerChange change;
@@ -28,8 +32,9 @@ awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::strin
 
 /// A spawn that surely has no pod, with a cause to remember.
 awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause cause, int status,
-                              std::string detail) {
+                              std::string detail, bool counts = true) {
   Failure failure;
+  failure.counts_as_start = counts;
   failure.worker = worker;
   failure.suspected = cause;
   failure.evidence.worker = worker.str();
@@ -56,8 +61,13 @@ struct AfterCreate {
     change.pod = created.pod.id;
     change.cost_per_hr = created.pod.cost_per_hr;
     const auto adopted = co_await context.env.store.update_worker(context.fence(), std::move(change));
-    if (!adopted)
-      co_return fail(adopted.error().within("pod " + created.pod.id.str() + " created, id not written down"));
+    const std::string unwritten = "pod " + created.pod.id.str() + " created, id not written down";
+    if (!adopted) co_return fail(adopted.error().within(unwritten));
+    if (*adopted == ports::CasOutcome::lost)
+      co_return fail(ErrorKind::conflict,
+                     unwritten +
+                         ": the row has changed meanwhile, or another daemon leads; the pod is found by "
+                         "its name");
     co_return fmt::format("pod {} on {} {}", created.pod.id.str(), action.placement.gpu,
                           action.placement.data_center);
   }
@@ -70,16 +80,27 @@ struct AfterCreate {
     return fail_spawn(context, action.worker, FailureCause::insufficient_balance, 402, answer.detail);
   }
   awaitable<Outcome> operator()(CreateInvalid answer) {
+    // A rule of the service may concern this candidate alone: the others are tried first.
+    if (answer.http_status == kBadRequest) {
+      return refused(FailureCause::invalid_request, answer.http_status, std::move(answer.detail));
+    }
     return fail_spawn(context, action.worker, FailureCause::invalid_request, answer.http_status,
                       answer.detail);
   }
   awaitable<Outcome> operator()(CreateUnauthorized answer) {
+    // 401 is about the key, 403 about what it may rent.
+    if (answer.http_status == kForbidden) {
+      return refused(FailureCause::unauthorized, answer.http_status, std::move(answer.detail));
+    }
     return fail_spawn(context, action.worker, FailureCause::unauthorized, answer.http_status, answer.detail);
   }
   awaitable<Outcome> operator()(CreateRateLimited answer) {
+    policy::note_rate_limited(context.memory,
+                              context.env.clock.now() + answer.retry_after.value_or(kUnsentPause));
     return end_without_pod(context, action.worker, "Runpod's request quota is used up: " + answer.detail);
   }
   awaitable<Outcome> operator()(CreateNotSent answer) {
+    policy::note_rate_limited(context.memory, context.env.clock.now() + kUnsentPause);
     return end_without_pod(context, action.worker, "the create was not sent: " + answer.detail);
   }
   awaitable<Outcome> operator()(CreateAmbiguous answer) {
@@ -92,6 +113,11 @@ struct AfterCreate {
     co_return fail(ErrorKind::ambiguous,
                    fmt::format("the create may have worked ({} {}); waiting for the pod by name",
                                answer.http_status, answer.detail));
+  }
+  /// This candidate is set aside; that is no failed start of the fleet.
+  awaitable<Outcome> refused(FailureCause cause, int status, std::string detail) {
+    policy::note_refused(context.memory, action.placement, detail, context.env.clock.now());
+    return fail_spawn(context, action.worker, cause, status, std::move(detail), false);
   }
 };
 

@@ -1,5 +1,7 @@
 #include "control/failure.hpp"
 
+#include <utility>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,6 +56,7 @@ TEST_F(Failing, CarriesCauseEvidenceAndWhatItCost) {
   EXPECT_EQ(record.verdict.cause, FailureCause::worker_crashed);
   EXPECT_THAT(record.verdict.evidence_line, testing::HasSubstr("unrecognized arguments: --turbo"));
   EXPECT_DOUBLE_EQ(record.cost_usd, 1.0);
+  EXPECT_TRUE(record.counts_as_start);
   EXPECT_EQ(world.log.field("worker_failed", "cause"), "worker_crashed");
 }
 
@@ -117,6 +120,54 @@ TEST_F(Failing, NothingIsDeletedWhenTheMarkCouldNotBeWritten) {
   };
   EXPECT_FALSE(run());
   EXPECT_EQ(world.provider.count("remove"), 0);
+}
+
+TEST_F(Failing, IsLeftToWhoeverMarkedItFirst) {
+  world.store.find(failure.worker)->status = WorkerStatus::error;
+  const auto ended = run();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::conflict);
+  EXPECT_TRUE(world.store.evidence_added.empty());
+  EXPECT_EQ(world.provider.count("logs"), 0);
+  EXPECT_EQ(world.provider.count("remove"), 0);
+  EXPECT_EQ(world.log.count("worker_failed"), 0);
+}
+
+TEST_F(Failing, EndsBeforeTheDeleteWhenAnotherDaemonLeadsMeanwhile) {
+  world.provider.before = [this](std::string_view method) -> boost::asio::awaitable<void> {
+    if (method == "logs") ++world.store.state.leader.epoch;
+    co_return;
+  };
+  const auto ended = run();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::conflict);
+  EXPECT_EQ(world.provider.count("remove"), 0);
+}
+
+TEST_F(Failing, Case07TheTimeThatADrainTookIsNoFailedStart) {
+  context.workers.begin()->second.status = WorkerStatus::terminating;
+  world.store.find(failure.worker)->status = WorkerStatus::terminating;
+  failure.suspected = FailureCause::task_stuck;
+  ASSERT_TRUE(run());
+  EXPECT_FALSE(world.store.failed.at(0).counts_as_start);
+  EXPECT_TRUE(world.store.state.outcomes.empty());
+}
+
+TEST_F(Failing, KeepsTheRowOfAPodThatBearsAnotherName) {
+  const PodId renamed = std::exchange(failure.pod, PodId());  // what decide gives for one that is not ours
+  ASSERT_TRUE(run());
+  const Worker* row = world.store.find(failure.worker);
+  ASSERT_NE(row, nullptr);
+  EXPECT_EQ(row->status, WorkerStatus::error);
+  EXPECT_EQ(world.store.failed.at(0).pod, renamed);
+  EXPECT_EQ(world.provider.count("remove"), 0);
+}
+
+TEST_F(Failing, EndsTheRowAtOnceWhereNoPodEverWas) {
+  failure.pod = PodId();
+  context.workers.begin()->second.pod = PodId();
+  ASSERT_TRUE(run());
+  EXPECT_EQ(world.store.find(failure.worker), nullptr);
 }
 
 }  // namespace

@@ -73,6 +73,76 @@ TEST_F(Loop, AQueuedTaskBringsAPodAndTheScriptIsLaunchedOverSsh) {
   world.advance(15s);
 }
 
+TEST_F(Loop, AWorkerThatWorksIsNotFailedByTheBringUpThatOutlivesItsFirstHeartbeat) {
+  world.store.state.queue.queued = 1;
+  bool launched = false;
+  world.shell.on_run = [&](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    if (command.stdin_data.empty() && !launched) co_return ports::ShellResult{bootstrap::kNotStarted, ""};
+    launched = true;
+    co_await world.clock.sleep_for(30s);
+    co_return fail(ErrorKind::timeout, "the connection is gone");
+  };
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(20s);
+  ASSERT_TRUE(launched);
+  world.store.state.workers.front().heartbeat_age = 1s;
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  world.advance(1h);
+  ASSERT_EQ(world.store.state.workers.size(), 1u);
+  EXPECT_EQ(world.store.state.workers.front().status, WorkerStatus::active);
+  EXPECT_TRUE(world.store.failed.empty());
+  EXPECT_EQ(world.provider.count("remove"), 0);
+  EXPECT_TRUE(loop.view().in_flight.empty());
+  loop.stop();
+  world.advance(15s);
+}
+
+TEST_F(Loop, ABringUpEndsWithTheLeadershipAndLeavesThePodToTheNextLeader) {
+  world.store.state.queue.queued = 1;
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(20s);
+  ASSERT_FALSE(world.shell.connects.empty());
+  world.store.state.leader = {false, world.store.state.leader.epoch + 1, "another"};
+  world.advance(1h);
+  EXPECT_TRUE(world.store.failed.empty());
+  EXPECT_EQ(world.provider.count("remove"), 0);
+  EXPECT_EQ(world.store.state.workers.front().status, WorkerStatus::spawning);
+  loop.stop();
+  world.advance(15s);
+}
+
+TEST_F(Loop, ThePhaseConnectingIsShownAndTheBringUpPlannedOnceWhileSshIsTried) {
+  world.store.state.queue.queued = 1;
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  int planned = 0;
+  loop.on_tick = [&](const TickReport& report) {
+    for (const PlannedAction& action : report.plan.actions)
+      planned += std::holds_alternative<BringUpWorker>(action.action) ? 1 : 0;
+  };
+  world.start(loop.run());
+  world.advance(2min);
+  EXPECT_EQ(world.store.state.workers.front().phase, Phase::connecting);
+  EXPECT_EQ(planned, 1);
+  loop.stop();
+  world.advance(15s);
+}
+
+TEST_F(Loop, AUsedUpQuotaLeavesNoTrailOfEndedRows) {
+  world.store.state.queue.queued = 1;
+  world.provider.on_create = [](const PodSpec&) { return CreateRateLimited{60s, "rate limit exceeded"}; };
+  ControlLoop loop(world.environment(), LoopWorld::settings());
+  world.start(loop.run());
+  world.advance(10min);
+  EXPECT_LE(world.store.count("register_worker"), 11);
+  EXPECT_GE(world.store.count("register_worker"), 9);
+  loop.stop();
+  world.advance(15s);
+}
+
 TEST_F(Loop, Case01AnUnreadableDatabaseMeansNoActionAtAll) {
   add_fleet(world, 5);
   world.store.state.queue.queued = 3;

@@ -70,11 +70,69 @@ TEST_F(Spawn, Case08NoCapacityEndsTheRowWithACauseThatDoesNotCountAndSetsTheCand
   EXPECT_TRUE(context.memory.exhausted.contains(action.placement.key()));
 }
 
-TEST_F(Spawn, ACreateThatWasNotSentEndsTheRowWithoutAFailure) {
+TEST_F(Spawn, ACreateThatWasNotSentEndsTheRowWithoutAFailureAndTheNextOnesWait) {
   world.provider.on_create = [](const PodSpec&) { return CreateNotSent{"connection refused"}; };
   EXPECT_FALSE(spawn());
   EXPECT_TRUE(world.store.failed.empty());
   EXPECT_EQ(last_change().status, WorkerStatus::terminated);
+  EXPECT_TRUE(context.memory.rate_limited_until.has_value());
+}
+
+TEST_F(Spawn, AUsedUpQuotaMakesTheNextOnesWaitAsLongAsTheServiceSays) {
+  std::optional<Duration> retry_after = 17s;
+  world.provider.on_create = [&](const PodSpec&) { return CreateRateLimited{retry_after, "rate limit"}; };
+  const MonoTime now = world.clock.now();
+  EXPECT_FALSE(spawn());
+  EXPECT_TRUE(world.store.failed.empty());
+  EXPECT_GE(context.memory.rate_limited_until, now + 17s);
+  EXPECT_LT(context.memory.rate_limited_until, now + 20s);
+  retry_after.reset();
+  action.worker = make_worker_id("default", fakes::FakeClock::kWallStart, 8);
+  EXPECT_FALSE(spawn());
+  EXPECT_GE(context.memory.rate_limited_until, now + 30s);
+}
+
+TEST_F(Spawn, ARefusalOfOneCandidateSetsItAsideAndCountsAsNoFailedStart) {
+  for (const ports::CreateOutcome& answer :
+       {ports::CreateOutcome(CreateUnauthorized{403, "access denied"}),
+        ports::CreateOutcome(CreateInvalid{400, "this data centre does not take custom images"})}) {
+    LoopWorld fresh;
+    Context its(fresh.environment(), LoopWorld::settings());
+    its.epoch = fresh.store.state.leader.epoch;
+    fresh.provider.on_create = [&](const PodSpec&) { return answer; };
+    EXPECT_FALSE(fresh.finish(spawn_worker(its, action, "needed")));
+    ASSERT_EQ(fresh.store.failed.size(), 1u);
+    EXPECT_FALSE(fresh.store.failed[0].counts_as_start);
+    EXPECT_TRUE(fresh.store.state.workers.empty());
+    ASSERT_TRUE(its.memory.exhausted.contains(action.placement.key()));
+    EXPECT_TRUE(its.memory.exhausted[action.placement.key()].refused);
+  }
+}
+
+TEST_F(Spawn, ARefusedKeyAndAMalformedRequestCountAsFailuresThatRepeat) {
+  for (const ports::CreateOutcome& answer :
+       {ports::CreateOutcome(CreateUnauthorized{401, "missing bearer token"}),
+        ports::CreateOutcome(CreateInvalid{422, "Request validation failed."})}) {
+    LoopWorld fresh;
+    Context its(fresh.environment(), LoopWorld::settings());
+    its.epoch = fresh.store.state.leader.epoch;
+    fresh.provider.on_create = [&](const PodSpec&) { return answer; };
+    EXPECT_FALSE(fresh.finish(spawn_worker(its, action, "needed")));
+    ASSERT_EQ(fresh.store.failed.size(), 1u);
+    EXPECT_TRUE(fresh.store.failed[0].counts_as_start);
+    EXPECT_TRUE(its.memory.exhausted.empty());
+  }
+}
+
+TEST_F(Spawn, SaysSoWhenTheRowHasChangedBeforeThePodsIdWasWrittenDown) {
+  world.provider.before = [this](std::string_view method) -> boost::asio::awaitable<void> {
+    if (method == "create") ++world.store.state.leader.epoch;
+    co_return;
+  };
+  const auto ended = spawn();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().kind, ErrorKind::conflict);
+  EXPECT_THAT(ended.error().message, HasSubstr("pod-1 created, id not written down"));
 }
 
 TEST_F(Spawn, Case16NothingSecretIsInThePodsEnvironment) {
