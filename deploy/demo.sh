@@ -51,17 +51,21 @@ if [ "$scenario" = list ]; then exec "$sandbox" scenario; fi
 # How each scenario is shown. when: there from the start, or met by a fleet at work. repair: does it end by our hand? sign: what the
 # timeline must show of it.
 when=start repair=yes sign=''
-case ${scenario%%:*} in
-  healthy) repair=no ;;
-  slow-provisioning | create-500-but-created | list-lag) repair=no ;;
-  no-capacity) sign='held_back placement' ;;
-  image-pull-failure) sign='(worker_failed|cause_sharpened).* image_pull_failed' ;;
-  ssh-refused) sign='worker_failed.* ssh_(unreachable|auth_failed|host_key_mismatch)' ;;
-  script-failure) sign='worker_failed.* (setup_failed|fetch_failed|preflight_gpu)' ;;
-  worker-crash) sign='worker_failed.* (start_failed|worker_crashed)' ;;
-  heartbeat-loss) when=busy sign='worker_failed.* (preflight_network|heartbeat_lost)|held_back observer' ;;
-  supabase-outage) when=busy sign='^(warning|error) ' ;;
-  rate-limit) when=busy sign='^(warning|error) ' ;;
+failure='(worker_failed|cause_sharpened).* '
+case $scenario in
+  healthy | slow-provisioning* | create-500-but-created* | list-lag*) repair=no ;;
+  no-capacity*) sign='held_back placement' ;;
+  image-pull-failure) sign="${failure}image_pull_failed" ;;
+  ssh-refused:auth) sign="${failure}ssh_auth_failed" ;;
+  ssh-refused:hostkey) sign="${failure}ssh_host_key_mismatch" ;;
+  ssh-refused*) sign="${failure}ssh_unreachable" ;;
+  script-failure:fetch) sign="${failure}fetch_failed" ;;
+  script-failure:preflight) sign="${failure}preflight_gpu" ;;
+  script-failure*) sign="${failure}setup_failed" ;;
+  worker-crash:later) sign="${failure}worker_crashed" ;;
+  worker-crash*) sign="${failure}start_failed" ;;
+  heartbeat-loss) when=busy sign="${failure}(preflight_network|heartbeat_lost)|held_back observer" ;;
+  supabase-outage* | rate-limit*) when=busy sign='^(warning|error) ' ;;
 esac
 if [ -z "$limit" ]; then
   if [ "$scenario" = healthy ]; then limit=$((60 + tasks * 3 / 2)); else limit=$((200 + tasks * 2)); fi

@@ -28,7 +28,7 @@ tl_news() {
 
 # The lifecycle lines that the log has got since the last call.
 tl_events() {
-  local total at event level worker gate cause msg reason evidence advice error canary text
+  local total at event level worker gate cause msg reason evidence advice error canary text why
   total=$(wc -l <"$dir/daemon.log")
   [ "$total" -gt $tl_lines ] || return 0
   while IFS=$'\x1f' read -r at event level worker gate cause msg reason evidence advice error canary; do
@@ -48,8 +48,9 @@ tl_events() {
       source_lost | source_back) tl_line "$at" "$event" "$msg${error:+: $error}" ;;
       worker_failed | cause_sharpened)
         tl_told["failed $worker"]=yes
-        # The same failure of the next worker needs no second explanation.
-        if ! tl_news "why $cause" "$msg$evidence$advice"; then
+        # The same failure of the next worker needs no second explanation; ports and times may differ.
+        why=$msg$evidence$advice
+        if ! tl_news "why $cause" "${why//[0-9]/}"; then
           tl_line "$at" "$event" "${worker:+$worker  }$cause: the same"
         else
           tl_line "$at" "$event" "${worker:+$worker  }$cause: $msg"
