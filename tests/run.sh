@@ -61,7 +61,7 @@ part_integration() {
   build asan || return 1
   ctest --preset asan -j $((jobs + 1)) -L integration --repeat until-pass:2 | tee "$logs/ctest"
   local code=${PIPESTATUS[0]}
-  mapfile -t second_tries < <(sed -nE 's/^.*Test +#[0-9]+: ([^ ]+) [. ]*\*\*\*(.*)$/\1: \2/p' "$logs/ctest" | sort -u)
+  mapfile -t second_tries < <(sed -nE 's/^.*Test +#[0-9]+: ([^ ]+) .*\*\*\*(.*)$/\1: \2/p' "$logs/ctest" | sort -u)
   return "$code"
 }
 part_fuzz() {
