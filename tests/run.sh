@@ -93,7 +93,7 @@ demo() { # seconds, arguments...
 part_demo() {
   build release gpuwarden gpuwarden-sandbox || return 1
   configured=${configured/ release /} # the demo configures it without tests
-  demo 90 && demo 240 --scenario worker-crash
+  demo 90 && demo 280 --scenario worker-crash
 }
 # Rooms that the newest commit changed; GPUWARDEN_TIDY_BASE names an older commit, tidy.sh --all takes every room.
 part_tidy() {
