@@ -113,6 +113,7 @@ std::optional<Duration> SupabaseStore::Rpc::pause_after(const Error& error, cons
 
 ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& progress) {
   Answer answer;
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
   for (int made = 1;; ++made) {
     auto body = co_await attempt(call, progress);
     if (body) {
@@ -134,9 +135,13 @@ ports::Async<Answer> SupabaseStore::Rpc::attempts(const Call& call, Progress& pr
       co_return fail(std::move(last));
     }
     progress.last = error;
-    boost::system::error_code cancelled;
-    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
-    if (cancelled) co_return fail(ErrorKind::cancelled, "cancelled");
+    // A cancellation that arrives in the turn in which the attempt or the pause ended would make the next
+    // co_await throw.
+    const auto cancelled = [&] { return cancellation.cancelled() != asio::cancellation_type::none; };
+    if (cancelled()) co_return fail(ErrorKind::cancelled, "cancelled");
+    boost::system::error_code woken;
+    co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    if (cancelled()) co_return fail(ErrorKind::cancelled, "cancelled");
   }
 }
 

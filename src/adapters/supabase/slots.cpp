@@ -1,8 +1,10 @@
 #include "slots.hpp"
 
-#include <algorithm>
+#include <deque>
+#include <utility>
 
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -10,40 +12,73 @@ namespace gpuwarden::supabase {
 
 namespace asio = boost::asio;
 
-asio::awaitable<Slots::Permit> Slots::acquire() {
-  const auto cancellation = co_await asio::this_coro::cancellation_state;
-  while (free_ == 0) {
-    asio::steady_timer turn(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-    struct Place {
-      Slots& slots;
-      asio::steady_timer* timer;
-      ~Place() {
-        auto& waiting = slots.waiting_;
-        waiting.erase(std::remove(waiting.begin(), waiting.end(), timer), waiting.end());
-      }
-    };
-    boost::system::error_code ignored;
-    {
-      waiting_.push_back(&turn);
-      const Place place{*this, &turn};
-      co_await turn.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
-      wake_next();  // the turn may have been ours: it must not be lost
-      co_return Permit();
+struct Slots::State {
+  explicit State(int count) : free(count) {}
+
+  struct Waiter;
+  int free;
+  std::deque<Waiter*> waiting;
+
+  /// The place goes to the next in line at once, so that two places given back in one turn wake two waiters.
+  void give_back();
+};
+
+/// A coroutine in the queue. A place that was handed to it but not taken goes on to the next in line.
+struct Slots::State::Waiter {
+  Waiter(State& in, const asio::any_io_executor& executor)
+      : state(in), turn(executor, asio::steady_timer::time_point::max()) {
+    state.waiting.push_back(this);
+  }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  ~Waiter() {
+    if (!granted) {
+      std::erase(state.waiting, this);
+    } else if (!taken) {
+      state.give_back();
     }
   }
-  --free_;
-  co_return Permit(this);
+
+  State& state;
+  asio::steady_timer turn;
+  bool granted{false}, taken{false};
+};
+
+void Slots::State::give_back() {
+  if (waiting.empty()) {
+    ++free;
+    return;
+  }
+  Waiter* next = waiting.front();
+  waiting.pop_front();
+  next->granted = true;
+  next->turn.cancel();
 }
 
-void Slots::give_back() {
-  ++free_;
-  wake_next();
+Slots::Slots(int count) : state_(std::make_shared<State>(count)) {}
+Slots::~Slots() = default;
+
+Slots::Permit::~Permit() {
+  if (owner_) owner_->give_back();
 }
 
-void Slots::wake_next() {
-  if (free_ > 0 && !waiting_.empty()) waiting_.front()->cancel();
+asio::awaitable<Slots::Permit> Slots::acquire() {
+  return acquire_from(state_);
+}
+
+asio::awaitable<Slots::Permit> Slots::acquire_from(std::shared_ptr<State> state) {
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) co_return Permit();
+  if (state->free > 0) {
+    --state->free;
+    co_return Permit(std::move(state));
+  }
+  State::Waiter waiter(*state, co_await asio::this_coro::executor);
+  boost::system::error_code woken;
+  co_await waiter.turn.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  if (!waiter.granted || cancellation.cancelled() != asio::cancellation_type::none) co_return Permit();
+  waiter.taken = true;
+  co_return Permit(state);
 }
 
 }  // namespace gpuwarden::supabase

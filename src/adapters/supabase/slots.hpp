@@ -1,43 +1,46 @@
 #pragma once
 
-#include <deque>
+#include <memory>
+#include <utility>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace gpuwarden::supabase {
 
-/// A counted number of places; coroutines of one thread wait for one in turn.
+/// A counted number of places; coroutines of one thread wait for one in turn. Permits and waiting coroutines
+/// may outlive the object: what they share lives as long as they do.
 class Slots {
  public:
-  explicit Slots(int count) : free_(count) {}
+  explicit Slots(int count);
+  ~Slots();
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
 
+ private:
+  struct State;
+
+ public:
   /// Holds a place until it goes out of scope.
   class Permit {
    public:
     Permit() = default;
-    explicit Permit(Slots* slots) : slots_(slots) {}
-    Permit(Permit&& other) noexcept : slots_(other.slots_) { other.slots_ = nullptr; }
+    explicit Permit(std::shared_ptr<State> owner) : owner_(std::move(owner)) {}
+    Permit(Permit&& other) noexcept : owner_(std::move(other.owner_)) {}
     Permit& operator=(Permit&&) = delete;
-    ~Permit() {
-      if (slots_ != nullptr) slots_->give_back();
-    }
+    ~Permit();
     /// False: the wait was cancelled.
-    explicit operator bool() const { return slots_ != nullptr; }
+    explicit operator bool() const { return owner_ != nullptr; }
 
    private:
-    Slots* slots_{nullptr};
+    std::shared_ptr<State> owner_;
   };
+  /// Empty when the awaiting coroutine was cancelled, even before it had to wait.
   boost::asio::awaitable<Permit> acquire();
 
  private:
-  void give_back();
-  void wake_next();
+  static boost::asio::awaitable<Permit> acquire_from(std::shared_ptr<State> state);
 
-  int free_;
-  std::deque<boost::asio::steady_timer*> waiting_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace gpuwarden::supabase

@@ -3,6 +3,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -443,6 +444,58 @@ TEST_F(EdgeCounts, AnErrorOfTheCountsIsAnErrorOfTheSnapshot) {
   const auto odd = snapshot(json_answer(200, R"({"count":3})"));
   ASSERT_FALSE(odd);
   EXPECT_EQ(odd.error().kind, ErrorKind::malformed);
+}
+
+TEST_F(Store, ACallThatIsCalledOffAtAnyMomentEndsWithAnErrorAndNotWithAnException) {
+  auto& service = serve([](const ServerRequest&, int) { return json_answer(503, kNoPool); });
+  bool over = false;
+  for (int steps = 0; !over; ++steps) {
+    auto store = this->store();
+    asio::cancellation_signal cancel;
+    const std::size_t before = service.requests.size();
+    bool ended = false, thrown = false;
+    asio::co_spawn(io_, store.tasks("", 1),
+                   asio::bind_cancellation_slot(cancel.slot(),
+                                                [&](const std::exception_ptr& error, const auto& /*rows*/) {
+                                                  ended = true;
+                                                  thrown = error != nullptr;
+                                                }));
+    io_.restart();
+    while (service.requests.size() == before) ASSERT_GT(io_.run_one_for(10s), 0U);
+    for (int step = 0; step < steps && !ended; ++step) ASSERT_GT(io_.run_one_for(10s), 0U);
+    over = ended;
+    bool called_off = false;
+    asio::post(io_, [&] {
+      called_off = true;
+      cancel.emit(asio::cancellation_type::terminal);
+    });
+    while (!ended || !called_off) ASSERT_GT(io_.run_one_for(10s), 0U);
+    EXPECT_FALSE(thrown) << "called off after " << steps << " steps";
+  }
+}
+
+TEST(StoreAtExit, CallsUnderWayMayOutliveTheStore) {
+  auto io = std::make_unique<asio::io_context>();
+  auto client = std::make_unique<http::Client>(io->get_executor());
+  auto service = std::make_unique<LoopbackService>(
+      *io, LoopbackService::Handler([](ServerRequest) -> asio::awaitable<ServerResponse> {
+        asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+        co_await never.async_wait(asio::use_awaitable);
+        co_return no_answer();
+      }));
+  Settings settings = quick(service->url);
+  settings.max_concurrent = 1;
+  auto store = std::make_unique<SupabaseStore>(*client, settings);
+  int ended = 0;
+  for (int i = 0; i < 3; ++i) {
+    asio::co_spawn(*io, store->tasks("", 1), [&](const std::exception_ptr&, const auto&) { ++ended; });
+  }
+  while (service->requests.empty()) ASSERT_GT(io->run_one_for(10s), 0U);
+  store.reset();
+  client.reset();
+  service.reset();
+  io.reset();
+  EXPECT_EQ(ended, 0) << "they are abandoned, not ended";
 }
 
 }  // namespace
