@@ -22,7 +22,8 @@ namespace asio = boost::asio;
 constexpr std::size_t kMostHeaderBytes = 256U << 10U;
 constexpr long kMostIdleSeconds = 30;        // servers close idle connections; an older one is likelier dead
 constexpr unsigned kUnackedLimitMs = 20000;  // a peer that acknowledges nothing for so long is gone
-constexpr Duration kSilence = std::chrono::seconds(2);  // of a connection that may then count as dead
+constexpr Duration kSilence = std::chrono::seconds(2);          // of a connection that may then count as dead
+constexpr Duration kUnderWay = std::chrono::milliseconds(250);  // what comes so soon after is no sign of life
 constexpr Duration kCurlsTurn = std::chrono::milliseconds(250);  // so much later than curl we end an exchange
 
 long milliseconds(Duration duration) {
@@ -39,7 +40,7 @@ bool is_dead(CURL* easy, curl_socket_t socket) {
   tcp_info info{};
   socklen_t length = sizeof info;
   if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
-  return waited >= kSilence && Duration(info.tcpi_last_data_recv) >= waited;
+  return waited >= kSilence && Duration(info.tcpi_last_data_recv) >= waited - kUnderWay;
 }
 
 /// A repeat of these is harmless, so curl may send them again on a fresh connection.
