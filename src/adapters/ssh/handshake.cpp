@@ -83,9 +83,10 @@ class Attempt {
     Established done{connection_, host_key_fingerprint(session)};
     if (!is_pinned(target_.host_key_sha256, done.host_key)) {
       wrong_host_key_ = true;
-      co_return fail(ErrorKind::conflict, fmt::format("the host shows the key {}, which is not one of the {} "
-                                                      "that are known for it",
-                                                      done.host_key, target_.host_key_sha256.size()));
+      // Diagnosis knows these words.
+      co_return fail(ErrorKind::conflict,
+                     fmt::format("the host key {} does not match any of the {} that are pinned for this pod",
+                                 done.host_key, target_.host_key_sha256.size()));
     }
     if (auto in = co_await authenticate(session); !in) co_return fail(in.error());
     co_return done;
@@ -95,9 +96,11 @@ class Attempt {
     Error error = connection_->error(code, "SSH handshake");
     const std::string_view offered = offered_host_key_types(connection_->greeting());
     if (code == LIBSSH2_ERROR_KEX_FAILURE && !offered.empty() && !has_common_name(offered, key_types_)) {
+      // Not "host key": by these words diagnosis knows a wrong one.
       error.message = fmt::format(
-          "SSH handshake: the host has only host keys of the types {}, and libssh2 takes ed25519 "
-          "and ECDSA: let the image run `ssh-keygen -A` before it starts sshd",
+          "SSH handshake: the host has keys of the types {} only, and libssh2 takes ed25519 and ECDSA: let "
+          "the "
+          "image run `ssh-keygen -A` before it starts sshd",
           ellipsize(printable(offered), 120));
     }
     return error;
