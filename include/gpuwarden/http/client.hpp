@@ -52,7 +52,7 @@ struct Response {
 struct ClientOptions {
   std::string user_agent{"gpuwarden"};
   long max_connections{8};  ///< to each host; further requests wait inside their timeout
-  std::string ca_file;      ///< PEM certificates to trust instead of the system's; empty = the system's
+  std::string ca_file{};    ///< PEM certificates to trust instead of the system's; empty = the system's
 };
 
 /// libcurl multi on Asio: keep-alive, HTTP/2 where the server has it, deadlines, cancellation (asio
