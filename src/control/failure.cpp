@@ -77,7 +77,7 @@ awaitable<void> collect_over_ssh(Context& context, WorkerId worker, PodId pod, E
     evidence.missing.push_back("probe over SSH: " + session.error().message);
     co_return;
   }
-  static constexpr std::size_t kMaxOutput = 256 * 1024;
+  static constexpr std::size_t kMaxOutput = std::size_t{256} * 1024;
   std::string output;
   ports::ShellCommand command;
   command.command = bootstrap::collect_command(worker);

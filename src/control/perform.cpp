@@ -79,7 +79,7 @@ struct Performer {
     return spawn_worker(context, std::move(action), reason);
   }
 
-  awaitable<Outcome> operator()(AdoptPod action) {
+  awaitable<Outcome> operator()(const AdoptPod& action) {
     ports::WorkerChange change;
     change.worker = action.worker;
     change.expected = {WorkerStatus::spawning, WorkerStatus::terminating, WorkerStatus::error};
@@ -93,7 +93,7 @@ struct Performer {
     return change_worker(context, std::move(change), "adopted pod " + action.pod.str());
   }
 
-  awaitable<Outcome> operator()(AbandonIntent action) {
+  awaitable<Outcome> operator()(const AbandonIntent& action) {
     ports::WorkerChange change;
     change.worker = action.worker;
     change.expected = {WorkerStatus::spawning, WorkerStatus::terminating, WorkerStatus::error};
@@ -107,7 +107,7 @@ struct Performer {
     co_return fail(ErrorKind::internal, "bring-ups run by themselves");
   }
 
-  awaitable<Outcome> operator()(ActivateWorker action) {
+  awaitable<Outcome> operator()(const ActivateWorker& action) {
     context.call_off_bring_up(action.worker);  // the first heartbeat is what it was for
     ports::WorkerChange change;
     change.worker = action.worker;
@@ -121,7 +121,7 @@ struct Performer {
     return change_worker(context, std::move(change), "active" + after);
   }
 
-  awaitable<Outcome> operator()(FailWorker action) {
+  awaitable<Outcome> operator()(const FailWorker& action) {
     Failure failure;
     failure.worker = action.worker;
     failure.pod = action.pod;
@@ -131,7 +131,7 @@ struct Performer {
     return fail_worker(context, std::move(failure));
   }
 
-  awaitable<Outcome> operator()(DrainWorker action) {
+  awaitable<Outcome> operator()(const DrainWorker& action) {
     context.call_off_bring_up(action.worker);
     ports::WorkerChange change;
     change.worker = action.worker;
@@ -142,11 +142,11 @@ struct Performer {
     return change_worker(context, std::move(change), "draining");
   }
 
-  awaitable<Outcome> operator()(DeletePod action) {
+  awaitable<Outcome> operator()(const DeletePod& action) {
     return end_worker(context, action.worker, action.pod, reason);
   }
 
-  awaitable<Outcome> operator()(ConfirmGone action) {
+  awaitable<Outcome> operator()(const ConfirmGone& action) {
     ports::WorkerChange change;
     change.worker = action.worker;
     change.expected = {WorkerStatus::terminating, WorkerStatus::error};
@@ -156,7 +156,7 @@ struct Performer {
     return change_worker(context, std::move(change), "terminated");
   }
 
-  awaitable<Outcome> operator()(DeleteOrphan action) { return delete_pod(context, action.pod); }
+  awaitable<Outcome> operator()(const DeleteOrphan& action) { return delete_pod(context, action.pod); }
 
   awaitable<Outcome> operator()(RescueTasks) {
     ports::RescueRequest request;
@@ -175,7 +175,7 @@ struct Performer {
     co_return fmt::format("breaker {}", to_string(action.memory.state));
   }
 
-  awaitable<Outcome> operator()(ProbeWorker action) {
+  awaitable<Outcome> operator()(const ProbeWorker& action) {
     return probe_worker(context, action.worker, action.pod);
   }
 

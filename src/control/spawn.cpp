@@ -71,11 +71,11 @@ struct AfterCreate {
     co_return fmt::format("pod {} on {} {}", created.pod.id.str(), action.placement.gpu,
                           action.placement.data_center);
   }
-  awaitable<Outcome> operator()(CreateNoCapacity answer) {
+  awaitable<Outcome> operator()(const CreateNoCapacity& answer) {
     policy::note_no_capacity(context.memory, action.placement, answer.detail, context.env.clock.now());
     return fail_spawn(context, action.worker, FailureCause::no_capacity, 400, answer.detail);
   }
-  awaitable<Outcome> operator()(CreateNoBalance answer) {
+  awaitable<Outcome> operator()(const CreateNoBalance& answer) {
     policy::note_no_balance(context.memory, context.env.clock.now());
     return fail_spawn(context, action.worker, FailureCause::insufficient_balance, 402, answer.detail);
   }
@@ -94,12 +94,12 @@ struct AfterCreate {
     }
     return fail_spawn(context, action.worker, FailureCause::unauthorized, answer.http_status, answer.detail);
   }
-  awaitable<Outcome> operator()(CreateRateLimited answer) {
+  awaitable<Outcome> operator()(const CreateRateLimited& answer) {
     policy::note_rate_limited(context.memory,
                               context.env.clock.now() + answer.retry_after.value_or(kUnsentPause));
     return end_without_pod(context, action.worker, "Runpod's request quota is used up: " + answer.detail);
   }
-  awaitable<Outcome> operator()(CreateNotSent answer) {
+  awaitable<Outcome> operator()(const CreateNotSent& answer) {
     policy::note_rate_limited(context.memory, context.env.clock.now() + kUnsentPause);
     return end_without_pod(context, action.worker, "the create was not sent: " + answer.detail);
   }
