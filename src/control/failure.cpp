@@ -190,13 +190,13 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
   context.call_off_bring_up(failure.worker);
   const MonoTime began = context.env.clock.now();
   ports::FailureRecord record = record_of(context, failure);
-  context.verdicts[failure.worker] = record.verdict.cause;
   const auto marked = co_await context.env.store.fail_worker(context.fence(), record);
   if (!marked) co_return fail(marked.error().within("marking the worker as failed"));
   if (!marked->done)
     co_return fail(ErrorKind::conflict,
                    fmt::format("not failed as {}: the row is in another state now, or another daemon leads",
                                to_string(record.verdict.cause)));
+  context.verdicts[failure.worker] = record.verdict.cause;
   context.env.log.error("worker_failed", record.verdict.summary,
                         {{"worker", failure.worker.str()},
                          {"pod", failure.pod.str()},
