@@ -17,7 +17,7 @@
 namespace gpuwarden::app {
 namespace {
 
-constexpr std::size_t kFileBytes = 20 * 1024 * 1024;
+constexpr std::size_t kFileBytes = std::size_t{20} * 1024 * 1024;
 constexpr std::size_t kFilesKept = 5;
 
 std::string_view name_of(ports::LogLevel level) {

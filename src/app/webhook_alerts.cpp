@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration kLook = 1s;
 constexpr Duration kLookWhileStopping = 20ms;
-constexpr std::size_t kLongestAnswer = 64 * 1024;
+constexpr std::size_t kLongestAnswer = std::size_t{64} * 1024;
 
 std::string words_of(const Error& error, Duration timeout) {
   if (error.kind == ErrorKind::unavailable) return "cannot be reached";
