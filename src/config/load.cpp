@@ -108,8 +108,9 @@ void share(Config& config) {
   bootstrap.supabase_url = config.supabase.url;
   bootstrap.bootstrap_timeout = policy.spawning_timeout;
   // Well before the worker as a whole is overdue: an SSH server that never answers is to be named as such.
-  bootstrap.connect_timeout =
-      std::min({bootstrap.connect_timeout, policy.spawning_timeout, policy.provision_timeout / 2});
+  constexpr Duration kLeast = std::chrono::seconds(10);  // a server needs a moment to start
+  bootstrap.connect_timeout = std::min({bootstrap.connect_timeout, policy.spawning_timeout,
+                                        std::max(kLeast, Duration(policy.provision_timeout / 2))});
 }
 
 std::string log_file_problem(std::string_view path, std::string_view why) {

@@ -108,6 +108,7 @@ TEST(Configuration, GivesUpOnSshBeforeThePodItselfCountsAsLate) {
   ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
   EXPECT_EQ(loaded.config->bootstrap.connect_timeout, 22500ms);
   EXPECT_EQ(FakeSource().load().config->bootstrap.connect_timeout, 300s);
+  EXPECT_EQ(FakeSource().set("PROVISION_TIMEOUT_SEC", "5").load().config->bootstrap.connect_timeout, 10s);
 }
 
 TEST(Configuration, ExplainsEveryVariableWithValueAndOrigin) {
