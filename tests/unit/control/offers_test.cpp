@@ -16,7 +16,7 @@ GpuOffer gpu() {
   return {"NVIDIA GeForce RTX 4090", "RTX 4090", 0.44, StockLevel::low, {{"EU-RO-1", StockLevel::high}}, 24};
 }
 
-TEST(Offers, ResolveAGpuTypeInAnyCaseToItsCatalogueId) {
+TEST(ResolvedOffers, ResolveAGpuTypeInAnyCaseToItsCatalogueId) {
   for (const char* wanted : {"nvidia geforce rtx 4090", "rtx 4090", "RTX 4090"}) {
     const ResolvedOffers resolved = resolve_offers(wanting({wanted}), {gpu()}, {});
     ASSERT_EQ(resolved.offers.size(), 1U);
@@ -26,7 +26,7 @@ TEST(Offers, ResolveAGpuTypeInAnyCaseToItsCatalogueId) {
   }
 }
 
-TEST(Offers, TakeADataCentreThatTheCatalogueDoesNotListForAGpuAsOutOfStock) {
+TEST(ResolvedOffers, TakeADataCentreThatTheCatalogueDoesNotListForAGpuAsOutOfStock) {
   ResolvedOffers resolved = resolve_offers(wanting({"RTX 4090"}, {"EU-RO-1", "US-KS-2"}), {gpu()}, {});
   ASSERT_EQ(resolved.offers.size(), 2U);
   EXPECT_EQ(resolved.offers[0].stock, StockLevel::high);
@@ -37,7 +37,7 @@ TEST(Offers, TakeADataCentreThatTheCatalogueDoesNotListForAGpuAsOutOfStock) {
   EXPECT_EQ(resolved.offers[0].stock, StockLevel::unknown);
 }
 
-TEST(Offers, NameAGpuTypeThatTheCatalogueLacksAndStillTryIt) {
+TEST(ResolvedOffers, NameAGpuTypeThatTheCatalogueLacksAndStillTryIt) {
   const ResolvedOffers resolved = resolve_offers(wanting({"RTX 4091"}), {gpu()}, {});
   EXPECT_EQ(resolved.problems.size(), 1U);
   ASSERT_EQ(resolved.offers.size(), 1U);
