@@ -148,7 +148,7 @@ TEST_F(DaemonProgram, SighupWithAnInvalidConfigurationIsRefusedWholeAndTheDaemon
   std::ofstream(daemon.dir + "/gpuwarden.env") << "MAX_ACTIVE_GPUS=3\nthis is no assignment\n";
   daemon.signal(SIGHUP);
   EXPECT_TRUE(daemon.until(kSoon, [&] {
-    return daemon.log().find("gpuwarden.env line 2: expected NAME=VALUE") != std::string::npos;
+    return daemon.log().find("gpuwarden.env:2\"") != std::string::npos;
   })) << daemon.log();
   daemon.settings["MAX_ACTIVE_GPUS"] = "3";
   daemon.settings["ORCHESTRATOR_POLL_SEC"] = "1";
