@@ -131,5 +131,5 @@ if [ ${#second_tries[@]} -gt 0 ]; then
   printf '  %s\n' "${second_tries[@]}"
 fi
 echo "total $((SECONDS - began)) s"
-echo "$((${#chosen[@]} - ${#failed[@]} - skipped)) passed, $skipped skipped, ${#failed[@]} failed"
+echo "$((${#chosen[@]} - ${#failed[@]} - skipped)) passed, ${#failed[@]} failed, $skipped skipped"
 [ ${#failed[@]} -eq 0 ] || { echo "failed parts: ${failed[*]}" >&2; exit 1; }
