@@ -109,7 +109,7 @@ void share(Config& config) {
   bootstrap.bootstrap_timeout = policy.spawning_timeout;
   // Well before the worker as a whole is overdue: an SSH server that never answers is to be named as such.
   constexpr Duration kLeast = std::chrono::seconds(10);  // a server needs a moment to start
-  bootstrap.connect_timeout = std::min({bootstrap.connect_timeout, policy.spawning_timeout,
+  bootstrap.connect_timeout = std::min({bootstrap.connect_timeout, Duration(policy.spawning_timeout / 2),
                                         std::max(kLeast, Duration(policy.provision_timeout / 2))});
 }
 

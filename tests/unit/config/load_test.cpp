@@ -99,15 +99,16 @@ TEST(Configuration, GivesSharedSettingsToEveryRoomThatNeedsThem) {
   EXPECT_EQ(loaded.config->bootstrap.min_memory_gb, 32);
   EXPECT_EQ(loaded.config->bootstrap.min_cuda, "12.4");
   EXPECT_EQ(loaded.config->bootstrap.bootstrap_timeout, 200s);
-  EXPECT_EQ(loaded.config->bootstrap.connect_timeout, 200s);
+  EXPECT_EQ(loaded.config->bootstrap.connect_timeout, 100s);
   EXPECT_EQ(loaded.config->policy.breaker_probe_max, 4000s);
 }
 
-TEST(Configuration, GivesUpOnSshBeforeThePodItselfCountsAsLate) {
+TEST(Configuration, GivesUpOnSshBeforeThePodOrTheWorkerItselfCountsAsLate) {
   const Loaded loaded = FakeSource().set("PROVISION_TIMEOUT_SEC", "45").load();
   ASSERT_TRUE(loaded.config) << all_of(loaded.errors);
   EXPECT_EQ(loaded.config->bootstrap.connect_timeout, 22500ms);
   EXPECT_EQ(FakeSource().load().config->bootstrap.connect_timeout, 300s);
+  EXPECT_EQ(FakeSource().set("SPAWNING_TIMEOUT_SEC", "20").load().config->bootstrap.connect_timeout, 10s);
   EXPECT_EQ(FakeSource().set("PROVISION_TIMEOUT_SEC", "5").load().config->bootstrap.connect_timeout, 10s);
 }
 
