@@ -13,13 +13,16 @@
 # well is made anew. What no worker has used for a week is removed.
 
 gw_git() {
-  # Credentials of the URL reach git through a helper and the environment, never as an argument.
+  # Credentials of the URL reach git through a helper and a file of our own, never as an argument or in the environment.
   local settings=(-c advice.detachedHead=false -c gc.auto=0 -c safe.directory='*')
   if [ -n "$gw_repo_user$gw_repo_password" ]; then
-    # shellcheck disable=SC2016 # the helper's shell expands them
-    settings+=(-c credential.helper= -c 'credential.helper=!f() { echo "username=$GW_GIT_USER"; echo "password=$GW_GIT_PASSWORD"; }; f')
+    if [ ! -e "$run/git.login" ]; then
+      (umask 077 && printf 'username=%s\npassword=%s\n' "$gw_repo_user" "$gw_repo_password" >"$run/git.login") || return 1
+    fi
+    # shellcheck disable=SC2016 # the helper's shell expands it
+    settings+=(-c credential.helper= -c 'credential.helper=!f() { cat "$GW_GIT_LOGIN"; }; f')
   fi
-  GW_GIT_USER=$gw_repo_user GW_GIT_PASSWORD=$gw_repo_password GIT_TERMINAL_PROMPT=0 \
+  GW_GIT_LOGIN=$run/git.login GIT_TERMINAL_PROMPT=0 \
     GIT_SSH_COMMAND=${GIT_SSH_COMMAND:-ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=15} \
     GIT_HTTP_LOW_SPEED_LIMIT=1000 GIT_HTTP_LOW_SPEED_TIME=30 \
     timeout -k 5 "$gw_git_timeout" git "${settings[@]}" "$@" </dev/null

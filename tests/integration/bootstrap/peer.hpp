@@ -47,6 +47,11 @@ class Peer {
     const std::lock_guard lock(mutex_);
     return deletions_;
   }
+  /// What a client of the repositories below /private showed as its login, once it was asked.
+  std::vector<std::string> logins() {
+    const std::lock_guard lock(mutex_);
+    return logins_;
+  }
   void direct(const std::string& directive) {
     const std::lock_guard lock(mutex_);
     directive_ = directive;
@@ -65,6 +70,13 @@ class Peer {
     if (request.method == "DELETE") {
       deletions_.push_back(request.path + " " + std::string(request.header("authorization").value_or("")));
       response.status = 204;
+      return response;
+    }
+    if (request.path.starts_with("/private/")) {
+      const auto login = request.header("authorization");
+      response.status = login ? 404 : 401;
+      if (login) logins_.emplace_back(*login);
+      response.headers.emplace_back("www-authenticate", "Basic realm=\"git\"");
       return response;
     }
     const auto body = nlohmann::json::parse(request.body, nullptr, false);
@@ -91,6 +103,7 @@ class Peer {
   std::string directive_{"continue"};
   std::vector<Report> accepted_;
   std::vector<std::string> deletions_;
+  std::vector<std::string> logins_;
   boost::asio::io_context io_{1};
   http::Server server_{io_.get_executor(),
                        [this](http::ServerRequest request) -> boost::asio::awaitable<http::ServerResponse> {

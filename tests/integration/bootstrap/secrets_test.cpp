@@ -72,5 +72,17 @@ TEST(Case16Secrets, StandInNoCommandLineStatusLineLogReportOrEvidence) {
       << "the volume outlives the pod";
 }
 
+TEST(Case16Secrets, OfARepositoryReachItsServerAndNothingElse) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  pod.settings.repo_url = "http://planted_git_user:git_planted_password@" +
+                          peer.url.substr(std::string("http://").size()) + "/private/worker.git";
+  const auto stream = pod.launch();
+  EXPECT_EQ(stream.story().back(), "fetch fail") << stream.text;
+  EXPECT_THAT(peer.logins(), testing::Contains("Basic cGxhbnRlZF9naXRfdXNlcjpnaXRfcGxhbnRlZF9wYXNzd29yZA=="));
+  EXPECT_THAT(stream.text, Not(HasSubstr("git_planted_password")));
+}
+
 }  // namespace
 }  // namespace gpuwarden::bootstrap::test
