@@ -35,7 +35,7 @@ runpod::Settings provider_settings(const config::Config& config) {
 
 }  // namespace
 
-World::World(boost::asio::any_io_executor executor, const config::Config& config)
+World::World(const boost::asio::any_io_executor& executor, const config::Config& config)
     : http(executor, client_options()),
       store(std::make_shared<supabase::SupabaseStore>(http, store_settings(config))),
       provider(std::make_shared<runpod::RunpodProvider>(http, clock, provider_settings(config))),

@@ -19,7 +19,7 @@ namespace gpuwarden::app {
 /// The real outside world, built from a valid configuration. Members in the order in which they need each
 /// other.
 struct World {
-  World(boost::asio::any_io_executor executor, const config::Config& config);
+  World(const boost::asio::any_io_executor& executor, const config::Config& config);
 
   Redactor redactor;                                 // what must never be printed
   SystemClock clock;                                 // time

@@ -96,7 +96,7 @@ struct ControlLoop::Impl {
     context.bring_ups[action.worker] = control;
     const MonoTime began = context.env.clock.now();
     auto done = [this, worker = action.worker, began, control, result = action_result(planned)](
-                    std::exception_ptr failure, Result<std::string> outcome) {
+                    const std::exception_ptr& failure, const Result<std::string>& outcome) {
       if (!control->cancelled || !is_cancellation(failure)) rethrow(failure);
       const auto own = context.bring_ups.find(worker);
       if (own != context.bring_ups.end() && own->second == control) context.bring_ups.erase(own);
@@ -124,7 +124,7 @@ struct ControlLoop::Impl {
     }
     const MonoTime began = context.env.clock.now();
     auto done = [this, worker, fleet_key, began, result = action_result(planned)](
-                    std::exception_ptr failure, Result<std::string> outcome) {
+                    const std::exception_ptr& failure, const Result<std::string>& outcome) {
       rethrow(failure);
       if (worker.empty()) {
         context.fleet_in_flight.erase(fleet_key);

@@ -76,7 +76,7 @@ awaitable<std::vector<policy::Offer>> OfferBook::current(Context& context) {
   if (!refreshing_ && (!fresh_until_ || now >= *fresh_until_)) {
     refreshing_ = true;
     boost::asio::co_spawn(co_await boost::asio::this_coro::executor, refresh(context),
-                          [](std::exception_ptr failure) {
+                          [](const std::exception_ptr& failure) {
                             if (failure) std::rethrow_exception(failure);
                           });
   }
