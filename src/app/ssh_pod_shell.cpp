@@ -28,7 +28,7 @@ class SshShellSession : public ports::ShellSession {
 
 }  // namespace
 
-SshPodShell::SshPodShell(boost::asio::any_io_executor executor, Secret private_key)
+SshPodShell::SshPodShell(const boost::asio::any_io_executor& executor, Secret private_key)
     : executor_(executor), private_key_(std::move(private_key)), limit_(executor) {}
 
 ports::Async<std::unique_ptr<ports::ShellSession>> SshPodShell::connect(ports::ShellTarget target) {

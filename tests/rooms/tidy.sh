@@ -70,13 +70,20 @@ check_one() {
     included "$file"
   } | sha256sum | cut -c1-32)
   if [ -e "$cache/$key" ]; then return 0; fi
-  if clang-tidy-16 --quiet -p "$build" "$file" >"$work/out.$$" 2>"$work/err.$$"; then
+  if clang-tidy-16 --quiet -p "$build" "$file" >"$work/out.$$" 2>"$work/err.$$" || only_in_system_headers "$work/out.$$"; then
     : >"$cache/$key"
   else
     cat "$work/out.$$"
     grep -v 'warnings generated' "$work/err.$$" || true
     return 1
   fi
+}
+# clang-tidy 16 reports clang-analyzer-core.CallAndMessage inside Boost.Asio's awaitable.hpp at every co_await, although
+# .clang-tidy excludes that check. Findings whose place is a header of the system are not ours.
+only_in_system_headers() {
+  local findings
+  findings=$(grep -E '^[^ :]+:[0-9]+:[0-9]+: (error|warning): ' "$1" || true)
+  [ -n "$findings" ] && ! grep -qvE '^/usr/include/' <<<"$findings"
 }
 # Texts of all our headers that a file reaches.
 included() {
@@ -93,7 +100,7 @@ included() {
     done < <(sed -nE 's/^ *# *include "([^"]+)".*/\1/p' "$file")
   done
 }
-export -f check_one included
+export -f check_one included only_in_system_headers
 
 count=$(wc -l <"$work/chosen")
 if [ "$count" -eq 0 ]; then echo "tidy: nothing to check"; exit 0; fi

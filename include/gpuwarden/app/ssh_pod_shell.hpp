@@ -13,7 +13,7 @@ namespace gpuwarden::app {
 /// ports::PodShell over libssh2, with one private key for all pods.
 class SshPodShell : public ports::PodShell {
  public:
-  SshPodShell(boost::asio::any_io_executor executor, Secret private_key);
+  SshPodShell(const boost::asio::any_io_executor& executor, Secret private_key);
   ports::Async<std::unique_ptr<ports::ShellSession>> connect(ports::ShellTarget target) override;
 
  private:
