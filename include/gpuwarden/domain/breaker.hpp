@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gpuwarden/base/ids.hpp"
 #include "gpuwarden/base/time.hpp"
@@ -16,6 +17,18 @@ enum class BreakerState { closed, open, half_open };
 std::string_view to_string(BreakerState state);
 std::optional<BreakerState> parse_breaker_state(std::string_view text);
 
+/// One narrow breaker beside the fleet's: of a place or of a script, so that one bad place stops no other.
+struct ScopeBreaker {
+  std::string key;  ///< what it is about: "host|NVIDIA GeForce RTX 4090|EU-RO-1", "image_and_script|<hash>"
+  BreakerState state{BreakerState::closed};
+  WallTime
+      since{};  ///< last change of state, by the database's clock; starts asked for before are no evidence
+  Duration pause{0};        ///< open: how long to wait before the canary
+  int canary_successes{0};  ///< half-open
+  std::string reason;       ///< one line: why it is open
+  bool operator==(const ScopeBreaker&) const = default;
+};
+
 /// What the breaker must not forget; kept in the database, so ages instead of times.
 struct BreakerMemory {
   BreakerState state{BreakerState::closed};
@@ -26,6 +39,8 @@ struct BreakerMemory {
   WorkerId canary;             ///< half-open: the probe under way
   std::string reason;          ///< one line: why it is open
   std::string script_hash;     ///< what the fleet ran when it opened; a new one is tried at once
+  std::vector<ScopeBreaker> scopes{};  ///< those that are not closed, ordered by key
+  std::string good_script{};  ///< hash of the newest script that brought a pod to its first heartbeat
   bool operator==(const BreakerMemory&) const = default;
 };
 
@@ -45,6 +60,7 @@ struct StartOutcome {
   std::string fingerprint, script_hash;
   std::int64_t generation{0};
   Duration age{0};
+  std::optional<Duration> took{};  ///< a success: from registration to the first heartbeat
 };
 
 }  // namespace gpuwarden

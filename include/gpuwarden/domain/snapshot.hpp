@@ -26,6 +26,12 @@ struct QueueDepth {
   std::map<std::string, TypeDepth> by_type;
 };
 
+/// How long tasks of a type take, from those that ended lately.
+struct TaskPace {
+  Duration typical{0};  ///< mean of their durations
+  int samples{0};
+};
+
 struct RunningTask {
   TaskId id;
   std::string type;
@@ -65,9 +71,12 @@ struct Snapshot {
   BreakerMemory breaker;
   std::optional<BreakerOverride> breaker_override;
   Switches switches;
-  std::vector<Tombstone> tombstones;  ///< terminated in the last 24 h, newest first
-  long rescuable{0};                  ///< tasks in progress that no live worker owns
-  double spent_last_day_usd{0};       ///< of ended and live pods of our owner, rolling 24 h
+  std::vector<Tombstone> tombstones;       ///< terminated in the last 24 h, newest first
+  long rescuable{0};                       ///< tasks in progress that no live worker owns
+  double spent_last_day_usd{0};            ///< of ended and live pods of our owner, rolling 24 h
+  double fruitless_last_day_usd{0};        ///< of these: pods that have ended and never finished a task
+  std::map<std::string, TaskPace> pace{};  ///< by task type
+  std::string beacon{};  ///< what our snapshot before this one left behind, read back; empty = nothing yet
 };
 
 }  // namespace gpuwarden

@@ -86,10 +86,13 @@ struct Observation {
   std::set<WorkerId> in_flight;    ///< an action on this worker is still running: decide nothing for it
   std::set<WorkerId> bringing_up;  ///< its bring-up is still running: it is watched, but none is begun
   std::map<WorkerId, bool>
-      shell_probe;           ///< second source: SSH probe says the worker process lives (true) or not
-  Duration loop_gap{0};      ///< longest stall of our own loop since the last tick
-  bool draining_all{false};  ///< the daemon is asked to drain the fleet
-  bool rehearsal{false};     ///< nothing will be performed: plan as if we led
+      shell_probe;  ///< second source: SSH probe says the worker process lives (true) or not
+  /// When the newest line of a silent worker's container log was written, by the provider's clock.
+  std::map<WorkerId, WallTime> newest_log_line{};
+  std::optional<bool> beacon_returned{};  ///< the database gave back what we left there; none = not known yet
+  Duration loop_gap{0};                   ///< longest stall of our own loop since the last tick
+  bool draining_all{false};               ///< the daemon is asked to drain the fleet
+  bool rehearsal{false};                  ///< nothing will be performed: plan as if we led
 };
 
 struct Decision {

@@ -33,6 +33,7 @@ struct SnapshotQuery {
   int task_max_attempts{3};                   ///< kept in the database for the pods' functions
   Duration pod_lease{std::chrono::hours(1)};  ///< the same
   std::vector<std::string> rescue_exempt;     ///< glob patterns of task types that age does not rescue
+  std::string beacon{};  ///< left behind for the next snapshot: that our writes arrive; empty = leave none
 };
 
 struct Registration {
