@@ -26,6 +26,8 @@ void check_times(const Draft& draft, const Usable& usable, Loaded& loaded) {
        "is more than SPAWNING_TIMEOUT_SEC, which covers the whole way, so it is never reached.");
   warn(times.spawning_timeout < 120s, "SPAWNING_TIMEOUT_SEC",
        "is below two minutes: pulling an image alone can take longer.");
+  warn(times.list_lag < 60s, "RUNPOD_LIST_LAG_SEC",
+       "is below a minute: a pod that shows late may come in addition to the one that replaced it.");
   warn(draft.config.bootstrap.pod_lease < 300s, "POD_LEASE_SEC",
        "is below five minutes: a short outage of Supabase makes every idle pod delete itself.");
   warn(times.overcapacity_idle_timeout > times.idle_timeout, "GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC",

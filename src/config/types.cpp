@@ -160,6 +160,39 @@ Type list(const Place<std::vector<std::string>>& place, std::string words) {
           }};
 }
 
+Type task_limits(const Place<std::vector<policy::StuckLimit>>& place) {
+  return {"pattern=seconds, separated by commas; the first match counts",
+          [=](std::string_view value, Draft& draft) -> std::string {
+            std::vector<policy::StuckLimit> limits;
+            std::string wrong;
+            for (const std::string& entry : comma_list(value)) {
+              const std::size_t equals = entry.rfind('=');
+              const bool split = equals != std::string::npos;
+              const std::string pattern(trimmed(std::string_view(entry).substr(0, split ? equals : 0)));
+              const auto seconds = split ? parse_decimal(trimmed(std::string_view(entry).substr(equals + 1)))
+                                         : std::optional<double>();
+              std::string trouble;
+              if (pattern.empty() || !split) {
+                trouble = "is not pattern=seconds";
+              } else if (!seconds || *seconds < 1 || *seconds > kLongestSeconds) {
+                trouble = "needs seconds, 1 or more, behind the =";
+              } else if (std::any_of(limits.begin(), limits.end(), [&](const policy::StuckLimit& earlier) {
+                           return earlier.pattern == pattern;
+                         })) {
+                trouble = "repeats a pattern";
+              }
+              if (trouble.empty()) {
+                limits.push_back({pattern, from_seconds(*seconds)});
+              } else {
+                wrong += fmt::format("{}{} {}", wrong.empty() ? "" : "; ", quoted(entry), trouble);
+              }
+            }
+            if (!wrong.empty()) return "must be pairs such as video_*=3600,quick_*=120: " + wrong;
+            place(draft) = std::move(limits);
+            return {};
+          }};
+}
+
 Type url(const Place<std::string>& place, bool path_allowed) {
   return {"https URL", [=](std::string_view value, Draft& draft) -> std::string {
             auto checked = checked_url(value, {path_allowed, false});

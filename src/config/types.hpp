@@ -42,6 +42,9 @@ Type one_of(const Place<std::string>& place, std::vector<std::string> words);
 Type text(const Place<std::string>& place);
 Type secret_text(const Place<Secret>& place);
 Type list(const Place<std::vector<std::string>>& place, std::string words);
+/// "video_*=3600,quick_*=120": patterns of task types with seconds, in order; all that is wrong is said at
+/// once.
+Type task_limits(const Place<std::vector<policy::StuckLimit>>& place);
 Type url(const Place<std::string>& place, bool path_allowed);
 Type absolute_path(const Place<std::string>& place);
 

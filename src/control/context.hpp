@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -13,6 +14,8 @@
 #include "gpuwarden/control/environment.hpp"
 #include "gpuwarden/control/report.hpp"
 #include "gpuwarden/policy/decide.hpp"
+
+#include "beacon.hpp"
 
 namespace gpuwarden::control {
 
@@ -30,12 +33,16 @@ struct Context {
 
   Environment env;
   LoopSettings settings;
+  std::optional<LoopSettings> last_good;  ///< of before, while theirs was the newest proven script
+  std::string good_script;                ///< hash of that, as of the newest snapshot
   policy::Memory memory;
+  Beacon beacon;
   std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
   std::map<PodId, Pod> pods;                  ///< of the newest complete list
   std::map<PodId, ports::HostKeyPin> pins;    ///< host keys seen or printed
   std::map<WorkerId, bool> shell_probe;       ///< fresh answers, consumed by the next tick
+  std::map<WorkerId, WallTime> log_lines;     ///< newest lines of silent workers' logs, likewise
   std::map<WorkerId, FailureCause> verdicts;  ///< of failures just handled, consumed by the action's result
   std::map<WorkerId, std::string> in_flight;  ///< one action per worker
   std::set<std::string> fleet_in_flight;      ///< actions that concern no worker

@@ -24,6 +24,7 @@
 #include "observe.hpp"
 #include "offer_book.hpp"
 #include "perform.hpp"
+#include "scripts.hpp"
 #include "tick_log.hpp"
 
 namespace gpuwarden::control {
@@ -338,7 +339,7 @@ Drain ControlLoop::drain() const {
   return impl_->drain;
 }
 void ControlLoop::apply(LoopSettings settings) {
-  impl_->context.settings = std::move(settings);
+  take_settings(impl_->context, std::move(settings));
   impl_->offers.forget();
   impl_->hurry = true;  // the new poll interval may be much shorter
 }

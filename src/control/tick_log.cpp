@@ -21,6 +21,12 @@ bool is_quiet(std::string_view gate) {
   return std::find(kQuietGates.begin(), kQuietGates.end(), gate) != kQuietGates.end();
 }
 
+/// Somebody has to mend it by hand: it is repeated until that is done.
+constexpr std::string_view kUndeletable = "undeletable";
+constexpr Duration kRepeatEvery = std::chrono::hours(1);
+/// Its reason names what was tried and failed, which is news each time.
+constexpr std::string_view kScriptCanary = "script_canary";
+
 /// One of the two things that a tick looks at.
 struct Source {
   std::string_view service, name;
@@ -69,22 +75,29 @@ void TickLog::tell_gates(ports::Log& log, const TickReport& report) {
     gates_.clear();  // they are the other daemon's business now
     return;
   }
-  std::set<std::string> gates;
+  std::map<std::string, Told> gates;
   for (const Gate& gate : report.plan.gates) {
     if (is_quiet(gate.name) || (gate.name == "pods" && !report.pods)) continue;
-    gates.insert(gate.name);
-    if (gates_.contains(gate.name)) continue;
+    const auto told = gates_.find(gate.name);
+    const bool again = told != gates_.end() &&
+                       ((gate.name == kUndeletable && report.now - told->second.at >= kRepeatEvery) ||
+                        (gate.name == kScriptCanary && told->second.reason != gate.reason));
+    if (told != gates_.end() && !again) {
+      gates.insert(*told);
+      continue;
+    }
+    if (!gates.try_emplace(gate.name, Told{report.now, gate.reason}).second) continue;
     ports::LogFields fields{{"gate", gate.name}};
     if (gate.opens_in) fields.emplace_back("opens_in", format_duration(*gate.opens_in));
     log.warning("held_back", gate.reason, fields);
   }
   const bool saw_everything = report.pods && report.snapshot->writable;
-  for (const std::string& gate : gates_) {
+  for (const auto& [gate, told] : gates_) {
     if (gates.contains(gate)) continue;
     if (saw_everything || (gate == "database" && report.snapshot->writable)) {
       log.info("released", "no longer held back", {{"gate", gate}});
     } else {
-      gates.insert(gate);
+      gates.emplace(gate, told);
     }
   }
   gates_ = std::move(gates);

@@ -6,6 +6,7 @@
 
 #include "breaker.hpp"
 #include "creation.hpp"
+#include "database_clock.hpp"
 #include "lifecycle.hpp"
 #include "observer.hpp"
 #include "reaping.hpp"
@@ -47,20 +48,26 @@ BreakerVerdict judge_breaker(Tick& tick) {
   input.kept = snapshot.breaker;
   const auto& word = snapshot.breaker_override;
   if (word && (!word->expires_in || *word->expires_in > Duration{0})) input.override_ = word;
-  input.tally = tally(snapshot.outcomes, snapshot.breaker, tick.settings);
+  const Settings& settings = tick.script.fleet ? *tick.script.fleet : tick.settings;
+  input.tally = tally(snapshot.outcomes, snapshot.breaker, settings);
   input.canary_alive = canary_alive(tick, input.kept.generation);
   input.ghosts = tick.ghosts;
   constexpr std::uint64_t kSteps = 1000;
   input.jitter = static_cast<double>(tick.random % kSteps) / static_cast<double>(kSteps - 1);
 
   BreakerVerdict verdict;
-  verdict.state = next_state(input, tick.settings);
+  verdict.state = next_state(input, settings);
   input.canary_alive = canary_alive(tick, verdict.state.generation);
   const Strength now = strength_of(tick);
-  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive, tick.settings);
+  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive, settings);
+  std::string news;
   if (verdict.state != input.kept)
-    tick.act(SaveBreaker{verdict.state}, fmt::format("{} -> {}: {}", to_string(input.kept.state),
-                                                     to_string(verdict.state.state), verdict.state.reason));
+    news = fmt::format("{} -> {}: {}", to_string(input.kept.state), to_string(verdict.state.state),
+                       verdict.state.reason);
+  if (note_good_script(tick, verdict.state))
+    news +=
+        (news.empty() ? "" : "; ") + std::string("its script has brought a worker to its first heartbeat");
+  if (!news.empty()) tick.act(SaveBreaker{verdict.state}, std::move(news));
   return verdict;
 }
 
@@ -100,7 +107,10 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
     decision.memory = std::move(memory);
     return decision;
   }
-  Tick tick{seen, *seen.snapshot, settings, memory, decision.plan, now, random, {}, {}, 0, {}};
+  note_database_clock(memory, *seen.snapshot, seen.snapshot_at.value_or(now));
+  const std::optional<Snapshot> corrected = without_jumps(memory, *seen.snapshot);
+  const Snapshot& snapshot = corrected ? *corrected : *seen.snapshot;
+  Tick tick{seen, snapshot, settings, memory, decision.plan, now, random, {}, {}, 0, {}};
   join(tick);
   const ObserverView observer = observe(tick);
   note_queue(tick);
@@ -108,8 +118,10 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
     tick.gate("pods",
               fmt::format("the list is not complete, so what depends on it waits: {}", seen.pods_error));
 
+  tick.script = judge_script(tick);
+  if (tick.script.on) tick.gate("script_canary", tick.script.reason, tick.script.opens_in);
   const BreakerVerdict breaker = judge_breaker(tick);
-  advance_workers(tick);
+  advance_workers(tick, observer);
   judge_health(tick, observer);
   judge_tasks(tick, observer);
   settle_intents(tick);

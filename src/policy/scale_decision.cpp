@@ -31,12 +31,12 @@ WantedSize wanted_size(long workload, const Settings& settings) {
 
 Strength strength_of(const Tick& tick) {
   Strength result;
+  const std::string& script = (tick.script.fleet ? *tick.script.fleet : tick.settings).script_hash;
   for (const Member& member : tick.members) {
     const Worker& worker = *member.worker;
     ++result.occupied;
     if (worker.status == WorkerStatus::spawning) ++result.unproven;
-    if (worker.status == WorkerStatus::active && worker.proven &&
-        worker.script_hash == tick.settings.script_hash)
+    if (worker.status == WorkerStatus::active && worker.proven && worker.script_hash == script)
       ++result.proven_alive;
     if (!is_capacity(worker) || member.ending) {
       ++result.draining;

@@ -8,6 +8,7 @@
 
 #include "budget.hpp"
 #include "placement.hpp"
+#include "words.hpp"
 
 namespace gpuwarden::policy {
 namespace {
@@ -106,9 +107,12 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
     SpawnWorker action;
     action.worker = fresh_id(tick, draw);
     action.placement = std::move(*placement);
-    action.canary = breaker.permit.canary;
+    action.canary = breaker.permit.canary || tick.script.is_canary(i);
+    action.last_good = tick.script.uses_last_good(i);
     action.generation = breaker.state.generation;
-    tick.act(std::move(action), breaker.permit.canary ? "canary: " + why : why);
+    std::string reason = breaker.permit.canary ? "canary: " + why : why;
+    if (tick.script.is_canary(i)) reason = fmt::format("first with script {}: {}", tick.script.name, reason);
+    tick.act(std::move(action), std::move(reason));
   }
 }
 
@@ -131,9 +135,11 @@ void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, c
     return;
   }
   const QueueDepth& queue = tick.snapshot.queue;
-  const std::string why = fmt::format("{} queued and {} running tasks want {} workers, {} are there",
-                                      queue.queued, queue.running, wanted.up, now.capacity());
-  spawn(tick, allowed(tick, missing, breaker.permit, now), breaker, why);
+  const int there = now.capacity();
+  const std::string why =
+      fmt::format("{} queued and {} running tasks want {}, {} {} there", queue.queued, queue.running,
+                  counted(wanted.up, "worker"), there, there == 1 ? "is" : "are");
+  spawn(tick, tick.script.room(allowed(tick, missing, breaker.permit, now)), breaker, why);
 }
 
 }  // namespace gpuwarden::policy

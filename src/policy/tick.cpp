@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "database_clock.hpp"
+
 namespace gpuwarden::policy {
 namespace {
 
@@ -18,6 +20,15 @@ bool advanced(const std::optional<WallTime>& before, WallTime stamp) {
   return step > kHeartbeatStep || step < -kHeartbeatStep;
 }
 
+/// The provider's clock is compared with itself only: a line that was not there at the look before.
+void see_log(const Tick& tick, const WorkerId& worker, Memory::WorkerSeen& seen) {
+  if (tick.seen.newest_log_line.empty()) return;
+  const auto line = tick.seen.newest_log_line.find(worker);
+  if (line == tick.seen.newest_log_line.end()) return;
+  if (seen.log_line && line->second > *seen.log_line) seen.log_moved = tick.now;
+  if (!seen.log_line || line->second > *seen.log_line) seen.log_line = line->second;
+}
+
 void see_row(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
   auto [entry, fresh] = tick.memory.workers.try_emplace(worker.id);
@@ -29,19 +40,28 @@ void see_row(Tick& tick, Member& member) {
     seen.heartbeat_changed = tick.now;
   }
   if (worker.heartbeat_age) {
-    const WallTime stamp = tick.snapshot.db_now - *worker.heartbeat_age;
+    const WallTime stamp = tick.snapshot.db_now - jumped_ahead(tick.memory) - *worker.heartbeat_age;
     if (advanced(seen.last_heartbeat, stamp)) {
       seen.last_heartbeat = stamp;
       seen.heartbeat_changed = tick.now;
       seen.restarted = false;
       seen.unanswered_since.reset();
       seen.probed_alive.reset();
+      seen.last_log_look.reset();
+      seen.log_line.reset();
+      seen.log_moved.reset();
     }
+  }
+  if (worker.agent_uptime) {
+    if (seen.agent_uptime && *worker.agent_uptime + kUptimeStep < *seen.agent_uptime)
+      seen.agent_restarted = true;
+    seen.agent_uptime = worker.agent_uptime;
   }
   if (member.in_flight) {  // lists of before the action's end prove nothing
     seen.absent_lists = 0;
     seen.absent_since.reset();
   }
+  see_log(tick, worker.id, seen);
   if (tick.seen.shell_probe.empty()) return;
   const auto probe = tick.seen.shell_probe.find(worker.id);
   if (probe == tick.seen.shell_probe.end()) return;

@@ -8,6 +8,8 @@
 
 #include "gpuwarden/policy/decide.hpp"
 
+#include "script_canary.hpp"
+
 namespace gpuwarden::policy {
 
 /// One live worker with everything known about it this tick.
@@ -54,6 +56,7 @@ struct Tick {
   void gate(std::string name, std::string reason, std::optional<Duration> opens_in = std::nullopt);
 
   std::unordered_map<std::string_view, std::size_t> index;  ///< worker id -> members
+  ScriptTrial script{};
 };
 
 /// Joins rows, pods and memory, and takes down what this tick's reads show: heartbeats that advanced, pods

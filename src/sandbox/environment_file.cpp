@@ -33,6 +33,7 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
       {"GPU_IDLE_TIMEOUT_SEC", "4"},
       {"GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "2"},
       {"GRACEFUL_SHUTDOWN_TIMEOUT_SEC", "60"},
+      {"RUNPOD_LIST_LAG_SEC", "60"},
       {"POD_LEASE_SEC", "600"},
       {"BREAKER_PROBE_INTERVAL_SEC", "10"},
   };

@@ -79,6 +79,7 @@ class FakeTaskStore final : public ports::TaskStore {
       if (wall) copy.db_now = wall();
       copy.leader.leading = copy.leader.leading && !query.holder.empty();
       if (copy.leader.leading) copy.leader.holder = query.holder;
+      if (copy.leader.leading && !query.beacon.empty()) state.beacon = query.beacon;
       return copy;
     });
   }

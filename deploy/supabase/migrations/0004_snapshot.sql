@@ -133,6 +133,44 @@ language sql volatile set search_path = public, pg_temp as $$
   where g.worker_id = asked.worker_id
 $$;
 
+-- What the leader's snapshot before left behind; then leaves the new value. Waits for nobody: a row that is being written
+-- keeps its value, which shows at the next read. No writing, no failing: whatever is wrong shows by the old value, too.
+create or replace function public.gpuwarden_leave_beacon(owner_param text, beacon_param text) returns text
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  old_value jsonb;
+begin
+  select value into old_value from public.gpuwarden_state where owner = owner_param and key = 'beacon' for update skip locked;
+  if found then
+    update public.gpuwarden_state set value = to_jsonb(left(beacon_param, 200)), changed_at = now()
+    where owner = owner_param and key = 'beacon';
+  else
+    select value into old_value from public.gpuwarden_state where owner = owner_param and key = 'beacon';
+    if not found then
+      insert into public.gpuwarden_state (owner, key, value) values (owner_param, 'beacon', to_jsonb(left(beacon_param, 200)))
+      on conflict (owner, key) do nothing;
+    end if;
+  end if;
+  return old_value #>> '{}';
+exception
+  when lock_not_available or disk_full or read_only_sql_transaction then
+    return old_value #>> '{}';
+end
+$$;
+
+-- Workers that failed in the last ten minutes, and how long their heartbeats had been missing then: how many of the silent
+-- were replaced lately must be known to a daemon that has just started, too.
+create or replace function public.gpuwarden_recent_failures(owner_param text, at_param timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'worker_id', f.worker_id, 'age_s', greatest(extract(epoch from at_param - f.created_at), 0),
+    'silent_s', f.evidence -> 'heartbeat_age_s') order by f.created_at desc), '[]'::jsonb)
+  from (select worker_id, created_at, evidence from public.gpuwarden_failures
+        where owner = owner_param and created_at > at_param - interval '10 minutes'
+        order by created_at desc limit 500) f
+  where jsonb_typeof(f.evidence -> 'heartbeat_age_s') = 'number'
+$$;
+
 create or replace function public.gpuwarden_snapshot(
   owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
 returns jsonb
@@ -143,6 +181,7 @@ declare
   looking boolean := coalesce(holder_param, '') = '';
   writable boolean := current_setting('transaction_read_only') = 'off';
   leader public.gpuwarden_leaders;
+  beacon text;
   breaker public.gpuwarden_state;
   forced jsonb;
   switches jsonb;
@@ -153,6 +192,9 @@ begin
     if writable and leader.holder = holder_param then
       perform public.gpuwarden_keep_settings(owner_param, options);
       perform public.gpuwarden_adopt_requests(owner_param);
+      if coalesce(options ->> 'beacon', '') <> '' then
+        beacon := public.gpuwarden_leave_beacon(owner_param, options ->> 'beacon');
+      end if;
     end if;
   end if;
   if leader is null then
@@ -195,6 +237,8 @@ begin
                    from (select worker_id, pod_id, ended_at from public.gpuwarden_workers
                          where owner = owner_param and ended_at > at - interval '24 hours'
                          order by ended_at desc limit 200) e),
+    'recent_failures', public.gpuwarden_recent_failures(owner_param, at),
+    'beacon', beacon,
     'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
     'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at));
 end

@@ -21,6 +21,7 @@ struct SpawnWorker {
   Placement placement;
   bool canary{false};
   std::int64_t generation{0};
+  bool last_good{false};  ///< with the settings of the last proven script, not with those of now
 };
 /// A pod with the worker's name exists: write its id into the intent.
 struct AdoptPod {
@@ -76,6 +77,7 @@ struct RescueTasks {};
 struct ProbeWorker {
   WorkerId worker;
   PodId pod;
+  bool read_log{false};  ///< where SSH gives no answer, see when the container wrote its newest line
 };
 /// New state of the breaker, to be kept.
 struct SaveBreaker {

@@ -11,6 +11,13 @@ namespace gpuwarden::policy {
 
 using namespace std::chrono_literals;
 
+/// How long tasks of some types may run.
+struct StuckLimit {
+  std::string pattern;  ///< shell-like, of the task's type
+  Duration limit{0};
+  bool operator==(const StuckLimit&) const = default;
+};
+
 /// Everything the decisions depend on besides the world. Defaults are those of the configuration table.
 struct Settings {
   std::string owner{"default"};
@@ -40,9 +47,7 @@ struct Settings {
 
   // Creating and deleting without idempotency keys. A POST of Runpod may answer 5xx and still create, a new
   // pod may be missing from lists and answer 404 for a while: hence the patience.
-  Duration intent_timeout{60s};      ///< an intent without a pod is given up after this
-  Duration unknown_timeout{300s};    ///< an ambiguous create without a pod is given up after this
-  Duration list_lag{60s};            ///< how long a new pod may be missing from complete lists
+  Duration list_lag{300s};  ///< how long a new pod, also one of a create without an answer, may be in no list
   Duration collect_timeout{20s};     ///< the crash bundle's time; then the pod is deleted anyway
   Duration delete_retry{10s};        ///< first pause between two deletes of one pod, doubling
   Duration undeletable_after{600s};  ///< a pod that is still there after this is an alarm
@@ -50,6 +55,7 @@ struct Settings {
   // Tasks
   int task_max_attempts{3};
   std::vector<std::string> stuck_exempt{"*_orchestrator*"};  ///< glob patterns of task types
+  std::vector<StuckLimit> stuck_types;  ///< first match wins; other types: task_stuck_timeout
 
   // Breaker
   double max_failure_rate{0.8};

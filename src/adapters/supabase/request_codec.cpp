@@ -44,6 +44,7 @@ std::string snapshot_request(const ports::SnapshotQuery& query) {
   options["failure_window_sec"] = in_seconds(query.failure_window);
   options["task_max_attempts"] = query.task_max_attempts;
   options["pod_lease_sec"] = in_seconds(query.pod_lease);
+  if (!query.beacon.empty()) options["beacon"] = query.beacon;
   // A lease is whole seconds in the database; rounded up, so that it never ends before we think it does.
   const auto lease = std::chrono::ceil<std::chrono::seconds>(query.lease).count();
   return to_body({{"owner_param", query.owner},
@@ -130,7 +131,7 @@ std::string save_breaker_request(const ports::Fence& fence, const BreakerMemory&
       {"state", to_string(memory.state)},       {"generation", memory.generation},
       {"pause_s", in_seconds(memory.pause)},    {"canary_successes", memory.canary_successes},
       {"canary", or_null(memory.canary.str())}, {"reason", memory.reason},
-      {"script_hash", memory.script_hash}};
+      {"script_hash", memory.script_hash},      {"good_script", memory.good_script}};
   return to_body(std::move(body));
 }
 

@@ -171,6 +171,7 @@ BreakerMemory read_breaker(const json& value, Problem& problem) {
   memory.canary = WorkerId(fields.text_or_null("canary").value_or(""));
   memory.reason = fields.text_if("reason");
   memory.script_hash = fields.text_if("script_hash");
+  memory.good_script = fields.text_if("good_script");
   return memory;
 }
 
@@ -216,6 +217,15 @@ Tombstone read_tombstone(const json& value, std::size_t index, Problem& problem)
   return stone;
 }
 
+RecentFailure read_recent_failure(const json& value, std::size_t index, Problem& problem) {
+  Fields fields(value, fmt::format("recent_failures[{}]", index), problem);
+  RecentFailure failure;
+  failure.worker = WorkerId(fields.text("worker_id"));
+  failure.age = fields.seconds("age_s");
+  failure.silent = fields.seconds("silent_s");
+  return failure;
+}
+
 template <class T, class Read>
 std::vector<T> read_all(const json& array, Read read, Problem& problem) {
   std::vector<T> out;
@@ -254,6 +264,9 @@ Result<Snapshot> parse_snapshot(std::string_view body) {
   }
   snapshot.switches = read_switches(fields.object("switches"), problem);
   snapshot.tombstones = read_all<Tombstone>(fields.array("tombstones"), read_tombstone, problem);
+  if (const json* failures = member(*doc, "recent_failures"); failures != nullptr && failures->is_array())
+    snapshot.recent_failures = read_all<RecentFailure>(*failures, read_recent_failure, problem);
+  snapshot.beacon = fields.text_if("beacon");
   snapshot.rescuable = fields.integer("rescuable");
   snapshot.spent_last_day_usd = fields.number("spent_last_day_usd");
   if (problem) return fail(*problem);

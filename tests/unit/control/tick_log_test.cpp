@@ -71,6 +71,34 @@ TEST_F(TickLogTest, AWallClockThatIsSetForwardBringsNoSummaryEarly) {
   EXPECT_EQ(log.count("summary"), 0);
 }
 
+TEST_F(TickLogTest, PodsThatCannotBeDeletedAreToldOfEveryHour) {
+  gates({{"undeletable", "still there: pod-1", {}}});
+  tick(720);
+  EXPECT_EQ(log.count("held_back"), 1);
+  tick();
+  EXPECT_EQ(log.count("held_back"), 2);
+  tick(719);
+  EXPECT_EQ(log.count("held_back"), 2);
+  tick();
+  EXPECT_EQ(log.count("held_back"), 3);
+}
+
+TEST_F(TickLogTest, OtherGatesAreToldOfOnce) {
+  gates({{"breaker", "open", {}}});
+  tick(2000);
+  EXPECT_EQ(log.count("held_back"), 1);
+}
+
+TEST_F(TickLogTest, EachFailureOfANewScriptIsToldOfOnce) {
+  gates({{"script_canary", "abc is tried on one pod first", {}}});
+  tick(5);
+  gates({{"script_canary", "abc failed on pod-1", 120s}});
+  tick(5);
+  gates({{"script_canary", "abc failed on pod-2", 240s}});
+  tick(5);
+  EXPECT_EQ(log.count("held_back"), 3);
+}
+
 TEST_F(TickLogTest, AnOutageOfTheDatabaseIsOneLineAndItsEndIsOne) {
   const auto snapshot = report.snapshot;
   lose_database();

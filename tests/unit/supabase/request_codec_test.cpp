@@ -30,6 +30,13 @@ TEST(SupabaseRequests, SnapshotWithoutAHolderOnlyLooks) {
   EXPECT_TRUE(json::parse(snapshot_request({.owner = "x"}))["holder_param"].is_null());
 }
 
+TEST(SupabaseRequests, SnapshotLeavesABeaconBehindWhereOneIsGiven) {
+  EXPECT_FALSE(json::parse(snapshot_request({.owner = "x"}))["options_param"].contains("beacon"));
+  ports::SnapshotQuery query;
+  query.beacon = "0123 us";
+  EXPECT_EQ(json::parse(snapshot_request(query))["options_param"]["beacon"], "0123 us");
+}
+
 TEST(SupabaseRequests, ALeaseOfPartSecondsIsRoundedUp) {
   ports::SnapshotQuery query;
   query.lease = 1001ms;
@@ -130,7 +137,9 @@ TEST(SupabaseRequests, BreakerMemoryIsSavedWithoutItsAge) {
   EXPECT_EQ(json::parse(save_breaker_request(kFence, memory)), json::parse(R"({
     "owner_param":"default","epoch_param":7,"key_param":"breaker",
     "value_param":{"state":"open","generation":3,"pause_s":120.0,"canary_successes":0,"canary":null,
-                   "reason":"too many","script_hash":"h"}})"));
+                   "reason":"too many","script_hash":"h","good_script":""}})"));
+  memory.good_script = "g";
+  EXPECT_EQ(json::parse(save_breaker_request(kFence, memory))["value_param"]["good_script"], "g");
 }
 
 TEST(SupabaseRequests, ListsAndSingleRows) {

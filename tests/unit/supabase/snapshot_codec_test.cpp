@@ -24,7 +24,7 @@ json sample_worker() {
 
 json sample() {
   json doc = json::parse(R"({
-    "schema_version":2,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
+    "schema_version":3,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
     "leader":{"leading":true,"epoch":7,"holder":"me","expires_in_s":29.9},
     "queue":{"queued":5,"running":2,"blocked":1,"by_type":{"render":{"queued":5,"running":2}}},
     "workers":[],
@@ -105,6 +105,27 @@ TEST(SnapshotCodec, NoBreakerMemoryMeansAClosedBreaker) {
   ASSERT_TRUE(snapshot);
   EXPECT_EQ(snapshot->breaker, BreakerMemory());
   EXPECT_FALSE(snapshot->breaker_override);
+}
+
+TEST(SnapshotCodec, WhatWasLeftBehindAndWhoFailedLatelyAreRead) {
+  json doc = sample();
+  EXPECT_EQ(parse_snapshot(doc.dump())->beacon, "");
+  EXPECT_EQ(parse_snapshot(doc.dump())->breaker.good_script, "");
+  doc["beacon"] = nullptr;
+  EXPECT_EQ(parse_snapshot(doc.dump())->beacon, "");
+  doc["beacon"] = "0123 us";
+  doc["breaker"]["good_script"] = "g";
+  doc["recent_failures"] = json::parse(R"([{"worker_id":"w1","age_s":12.5,"silent_s":130}])");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->beacon, "0123 us");
+  EXPECT_EQ(snapshot->breaker.good_script, "g");
+  ASSERT_EQ(snapshot->recent_failures.size(), 1U);
+  EXPECT_EQ(snapshot->recent_failures[0].worker.str(), "w1");
+  EXPECT_EQ(snapshot->recent_failures[0].age, 12'500ms);
+  EXPECT_EQ(snapshot->recent_failures[0].silent, 130s);
+  doc["recent_failures"][0].erase("silent_s");
+  EXPECT_FALSE(parse_snapshot(doc.dump()));
 }
 
 TEST(SnapshotCodec, UnknownFieldsAreIgnored) {
