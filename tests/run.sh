@@ -71,7 +71,9 @@ part_fuzz() {
 }
 # The figures of the program, with 50 real pods; -V shows them.
 part_release() {
-  build release gpuwarden gpuwarden-sandbox integration_measured decide_bench || return 1
+  build release gpuwarden gpuwarden-sandbox integration_measured decide_bench breaker_study || return 1
+  ctest --preset release -L study -V >"$logs/study" 2>&1 || { cat "$logs/study"; return 1; }
+  sed -n 's/^[0-9]*: //p' "$logs/study"
   GPUWARDEN_MEASURE_WORKERS=${GPUWARDEN_MEASURE_WORKERS:-50} ctest --preset release -j 1 -L measured -V >"$logs/measured" 2>&1
   local code=$?
   if [ $code -eq 0 ]; then grep -hoE '(workers [0-9]+|[0-9]+ pods brought up|[0-9]+% tests).*' "$logs/measured"; else cat "$logs/measured"; fi

@@ -7,6 +7,7 @@
 #include "breaker.hpp"
 #include "creation.hpp"
 #include "database_clock.hpp"
+#include "cusum.hpp"
 #include "lifecycle.hpp"
 #include "observer.hpp"
 #include "reaping.hpp"
@@ -32,42 +33,25 @@ std::optional<Gate> blindness(const Observation& seen) {
   return std::nullopt;
 }
 
-/// A canary of that generation or a later one (whose state could not be saved yet) on its way.
-WorkerId canary_alive(const Tick& tick, std::int64_t generation) {
-  for (const Member& member : tick.members) {
-    const Worker& worker = *member.worker;
-    if (worker.canary && worker.status == WorkerStatus::spawning && worker.generation >= generation)
-      return worker.id;
-  }
-  return {};
+bool same_but_places(BreakerMemory kept, const BreakerMemory& next) {
+  kept.scopes = next.scopes;
+  kept.good_script = next.good_script;
+  return kept == next;
 }
 
 BreakerVerdict judge_breaker(Tick& tick) {
-  const Snapshot& snapshot = tick.snapshot;
-  BreakerInput input;
-  input.kept = snapshot.breaker;
-  const auto& word = snapshot.breaker_override;
-  if (word && (!word->expires_in || *word->expires_in > Duration{0})) input.override_ = word;
   const Settings& settings = tick.script.fleet ? *tick.script.fleet : tick.settings;
-  input.tally = tally(snapshot.outcomes, snapshot.breaker, settings);
-  input.canary_alive = canary_alive(tick, input.kept.generation);
-  input.ghosts = tick.ghosts;
-  constexpr std::uint64_t kSteps = 1000;
-  input.jitter = static_cast<double>(tick.random % kSteps) / static_cast<double>(kSteps - 1);
-
-  BreakerVerdict verdict;
-  verdict.state = next_state(input, settings);
-  input.canary_alive = canary_alive(tick, verdict.state.generation);
-  const Strength now = strength_of(tick);
-  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive, settings);
-  std::string news;
-  if (verdict.state != input.kept)
-    news = fmt::format("{} -> {}: {}", to_string(input.kept.state), to_string(verdict.state.state),
-                       verdict.state.reason);
+  BreakerVerdict verdict = judge({tick.snapshot, tick.seen.offers, tick.ghosts, tick.random}, settings);
+  const BreakerMemory& kept = tick.snapshot.breaker;
+  std::string news = verdict.news.empty() && verdict.state != kept ? verdict.state.reason : verdict.news;
   if (note_good_script(tick, verdict.state))
     news +=
         (news.empty() ? "" : "; ") + std::string("its script has brought a worker to its first heartbeat");
-  if (!news.empty()) tick.act(SaveBreaker{verdict.state}, std::move(news));
+  if (verdict.state != kept)
+    tick.act(SaveBreaker{verdict.state, same_but_places(kept, verdict.state)}, std::move(news));
+  // Worth a word even when nothing is missing, and whatever else holds the fleet back.
+  if (verdict.permit.gate == "breaker") tick.gate("breaker", verdict.permit.reason, verdict.permit.opens_in);
+  for (Gate& gate : verdict.places.gates()) tick.plan.gates.push_back(std::move(gate));
   return verdict;
 }
 
@@ -135,7 +119,8 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
 }
 
 Duration evidence_window(const Settings& settings) {
-  const int rounds = (std::max(settings.min_workers_for_rate, 1) + 1) / unproven_limit(0) + 1;
+  const int enough = std::max(settings.min_workers_for_rate, kFailuresToAlarm);
+  const int rounds = (enough + 1) / unproven_limit(0) + 1;
   return settings.failure_window + settings.spawning_timeout * rounds;
 }
 

@@ -64,8 +64,11 @@ int spawned_last_minute(const Tick& tick) {
 
 int allowed(Tick& tick, int missing, const SpawnPermit& permit, const Strength& now) {
   const Settings& settings = tick.settings;
-  const std::string_view gate = permit.gate;
-  limit(tick, missing, permit.slots, {std::string(gate), permit.reason, permit.opens_in});
+  if (permit.gate == "breaker") {
+    missing = std::min(missing, permit.slots);  // its gate is shown already
+  } else {
+    limit(tick, missing, permit.slots, {permit.gate, permit.reason, permit.opens_in});
+  }
   limit(tick, missing, settings.max_active - now.occupied,
         {"ceiling",
          fmt::format("{} pods exist or may exist, {} are allowed", now.occupied, settings.max_active),
@@ -79,11 +82,13 @@ int allowed(Tick& tick, int missing, const SpawnPermit& permit, const Strength& 
 }
 
 void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::string& why) {
+  PlacePermits places = breaker.places;
   Budget budget = budget_of(tick);
   Spread spread(usable(tick.seen.offers, tick.memory, tick.now));
   std::optional<std::string> too_dear;
   bool any = false;
   const auto fits = [&](const Placement& placement) {
+    if (!places.has_room(placement)) return false;
     any = true;
     auto refused = budget.refuses(placement.price_per_hr);
     if (!refused) return true;
@@ -95,6 +100,8 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
     auto placement = spread.next(fits);
     if (!placement) {
       if (any && too_dear) return tick.gate("budget", *too_dear);
+      if (const auto held = places.why_none(usable(tick.seen.offers, tick.memory, tick.now)))
+        return tick.plan.gates.push_back(*held);
       if (tick.seen.offers.empty()) return tick.gate("placement", "there is no GPU type to ask for");
       const auto again = next_candidate_in(tick.seen.offers, tick.memory, tick.now);
       if (const auto refused = refused_everywhere(tick.seen.offers, tick.memory))
@@ -103,6 +110,8 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
       return tick.gate("placement", "every placement was out of capacity or refused a moment ago", again);
     }
     budget.add(placement->price_per_hr);
+    const bool probe = places.is_probe(*placement);
+    places.take(*placement);
     tick.memory.recent_spawns.push_back(tick.now);
     SpawnWorker action;
     action.worker = fresh_id(tick, draw);
@@ -110,7 +119,9 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
     action.canary = breaker.permit.canary || tick.script.is_canary(i);
     action.last_good = tick.script.uses_last_good(i);
     action.generation = breaker.state.generation;
-    std::string reason = breaker.permit.canary ? "canary: " + why : why;
+    std::string reason = why;
+    if (probe) reason = fmt::format("canary of {}: {}", place_words(place_of(action.placement)), why);
+    if (breaker.permit.canary) reason = "canary: " + why;
     if (tick.script.is_canary(i)) reason = fmt::format("first with script {}: {}", tick.script.name, reason);
     tick.act(std::move(action), std::move(reason));
   }
@@ -123,10 +134,7 @@ void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, c
   forget_old_pauses(tick.memory, tick.now);
   const Strength now = strength_of(tick);
   int missing = wanted.up - now.capacity();
-  // A breaker that is not closed is worth a word even when nothing is missing.
-  const bool closed = breaker.permit.gate != "breaker";
   if (missing <= 0) {
-    if (!closed) tick.gate("breaker", breaker.permit.reason, breaker.permit.opens_in);
     if (tick.snapshot.switches.paused) tick.plan.gates.push_back(*shut(tick, observer));
     return;
   }

@@ -7,12 +7,6 @@
 
 namespace gpuwarden::policy {
 
-/// What the breaker makes of this tick.
-struct BreakerVerdict {
-  BreakerMemory state;
-  SpawnPermit permit;
-};
-
 /// Spawns what is missing, as far as every gate lets it: breaker, ceiling, spawn rate, slow start, placement,
 /// money. Each gate that holds something back says so.
 void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, const ObserverView& observer);

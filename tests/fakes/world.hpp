@@ -123,6 +123,7 @@ class World {
     outcome.worker = name(9000 + static_cast<int>(snapshot.outcomes.size()));
     outcome.success = success;
     outcome.cause = cause;
+    if (!offers.empty()) outcome.placement = offers.front().placement;
     outcome.generation = snapshot.breaker.generation;
     outcome.script_hash = settings.script_hash;
     outcome.age = age;

@@ -81,6 +81,7 @@ language sql stable set search_path = public, pg_temp as $$
     'worker_id', g.worker_id, 'success', g.outcome = 'success', 'cause', f.cause, 'gpu', g.gpu,
     'data_center', g.data_center, 'volume_id', g.volume_id, 'cloud', g.cloud, 'fingerprint', f.fingerprint,
     'script_hash', g.script_hash, 'generation', g.generation,
+    'took_s', case when g.outcome = 'success' then greatest(extract(epoch from g.outcome_at - g.registered_at), 0) end,
     'age_s', greatest(extract(epoch from at_param - g.outcome_at), 0)) order by g.outcome_at desc), '[]'::jsonb)
   from (select * from public.gpuwarden_workers
         where owner = owner_param and outcome is not null

@@ -82,6 +82,7 @@ struct ProbeWorker {
 /// New state of the breaker, to be kept.
 struct SaveBreaker {
   BreakerMemory memory;
+  bool places_only{false};  ///< the fleet-wide breaker is as it was: no news that all pods depend on
 };
 
 using Action =

@@ -154,7 +154,31 @@ StartOutcome read_outcome(const json& value, std::size_t index, Problem& problem
   outcome.script_hash = fields.text_if("script_hash");
   outcome.generation = fields.integer("generation");
   outcome.age = fields.seconds("age_s");
+  if (const auto took = reported_number(value, "took_s")) outcome.took = to_duration(*took);
   return outcome;
+}
+
+ScopeBreaker read_scope(const json& value, std::size_t index, Problem& problem) {
+  Fields fields(value, fmt::format("breaker.scopes[{}]", index), problem);
+  ScopeBreaker scope;
+  scope.key = fields.text("key");
+  const std::string state = fields.text("state");
+  const auto parsed = parse_breaker_state(state);
+  if (!parsed) fields.unknown("state", state);
+  scope.state = parsed.value_or(BreakerState::closed);
+  scope.since = fields.time("since");
+  scope.pause = fields.seconds("pause_s");
+  scope.canary_successes = static_cast<int>(fields.integer("canary_successes"));
+  scope.reason = fields.text_if("reason");
+  return scope;
+}
+
+template <class T, class Read>
+std::vector<T> read_all(const json& array, Read read, Problem& problem) {
+  std::vector<T> out;
+  out.reserve(array.size());
+  for (std::size_t i = 0; i < array.size() && !problem; ++i) out.push_back(read(array[i], i, problem));
+  return out;
 }
 
 BreakerMemory read_breaker(const json& value, Problem& problem) {
@@ -172,6 +196,8 @@ BreakerMemory read_breaker(const json& value, Problem& problem) {
   memory.reason = fields.text_if("reason");
   memory.script_hash = fields.text_if("script_hash");
   memory.good_script = fields.text_if("good_script");
+  if (value.contains("scopes"))
+    memory.scopes = read_all<ScopeBreaker>(fields.array("scopes"), read_scope, problem);
   return memory;
 }
 
@@ -224,14 +250,6 @@ RecentFailure read_recent_failure(const json& value, std::size_t index, Problem&
   failure.age = fields.seconds("age_s");
   failure.silent = fields.seconds("silent_s");
   return failure;
-}
-
-template <class T, class Read>
-std::vector<T> read_all(const json& array, Read read, Problem& problem) {
-  std::vector<T> out;
-  out.reserve(array.size());
-  for (std::size_t i = 0; i < array.size() && !problem; ++i) out.push_back(read(array[i], i, problem));
-  return out;
 }
 
 }  // namespace

@@ -135,11 +135,18 @@ TEST_F(Adapter, BreakerMemoryRescueResignAndHealth) {
   memory.generation = 4;
   memory.pause = std::chrono::minutes(4);
   memory.reason = "5 of 5";
+  memory.scopes.push_back({.key = "host|RTX 4090|EU-RO-1",
+                           .state = BreakerState::open,
+                           .since = *parse_time("2026-11-24T01:40:00.123Z"),
+                           .pause = std::chrono::minutes(2),
+                           .canary_successes = 0,
+                           .reason = "three in a row"});
   EXPECT_EQ(must(store->save_breaker(fence, memory)), ports::CasOutcome::done);
   const auto breaker = look().breaker;
   EXPECT_EQ(breaker.state, BreakerState::open);
   EXPECT_EQ(breaker.generation, 4);
   EXPECT_EQ(breaker.pause, Duration(std::chrono::minutes(4)));
+  EXPECT_EQ(breaker.scopes, memory.scopes);
   add_task("task_type, status, updated_at, created_at",
            "'x', 'In Progress', now() - interval '1 day', now() - interval '1 day'");
   EXPECT_EQ(look().rescuable, 1);

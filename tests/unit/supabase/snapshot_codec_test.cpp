@@ -214,6 +214,47 @@ TEST(SnapshotCodec, WhatAPodReportedCannotMakeTheSnapshotUnreadable) {
   EXPECT_TRUE(worker.git_commit.empty());
 }
 
+TEST(SnapshotCodec, ReadsThePlacesOfTheBreakerAsTheyWereSaved) {
+  BreakerMemory memory;
+  memory.generation = 5;
+  memory.good_script = "g";
+  memory.scopes.push_back({.key = "host|RTX 4090|EU-RO-1",
+                           .state = BreakerState::open,
+                           .since = *parse_time("2026-11-24T01:40:00.001Z"),
+                           .pause = 120s,
+                           .canary_successes = 0,
+                           .reason = "three in a row"});
+  memory.scopes.push_back({.key = "placement|RTX 4090|",
+                           .state = BreakerState::half_open,
+                           .since = *parse_time("2026-11-24T01:41:00Z"),
+                           .pause = 240s,
+                           .canary_successes = 1,
+                           .reason = "paused"});
+  json doc = sample();
+  doc["breaker"] = json::parse(save_breaker_request({"default", 7}, memory))["value_param"];
+  doc["breaker"]["state_age_s"] = 0;
+  auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->breaker, memory);
+  doc["breaker"]["scopes"][1]["state"] = "ajar";
+  snapshot = parse_snapshot(doc.dump());
+  ASSERT_FALSE(snapshot);
+  EXPECT_THAT(snapshot.error().message, HasSubstr("ajar"));
+}
+
+TEST(SnapshotCodec, ReadsMemoryThatKnowsNoPlacesAndStartsWithoutTheirTime) {
+  const auto old = parse_snapshot(sample().dump());
+  ASSERT_TRUE(old);
+  EXPECT_TRUE(old->breaker.scopes.empty());
+  EXPECT_FALSE(old->outcomes[0].took);
+  json doc = sample();
+  doc["outcomes"][0]["success"] = true;
+  doc["outcomes"][0]["took_s"] = 61.5;
+  EXPECT_EQ(parse_snapshot(doc.dump())->outcomes[0].took, 61500ms);
+  doc["outcomes"][0]["took_s"] = nullptr;
+  EXPECT_FALSE(parse_snapshot(doc.dump())->outcomes[0].took);
+}
+
 TEST(SnapshotCodec, ACauseOfALaterVersionStaysAFailure) {
   json doc = sample();
   doc["outcomes"][0]["cause"] = "cosmic_ray";
