@@ -15,7 +15,7 @@
 namespace gpuwarden::supabase {
 
 /// Version of the SQL functions that this program speaks to.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // Request bodies: the named arguments of one function.
 std::string snapshot_request(const ports::SnapshotQuery& query);
