@@ -47,6 +47,19 @@ std::optional<Gate> shut(const Tick& tick, const ObserverView& observer) {
   return std::nullopt;
 }
 
+/// Why workers are wanted.
+std::string need(const Tick& tick, int wanted, int there) {
+  const QueueDepth& queue = tick.snapshot.queue;
+  const auto& drain = tick.plan.scale.drain;
+  if (!drain || drain->timed == 0)
+    return fmt::format("{} queued and {} running tasks want {} workers, {} are there", queue.queued,
+                       queue.running, wanted, there);
+  return fmt::format(
+      "{} queued and {} running tasks, {} of work, want {} workers to be done in {}, {} are there",
+      queue.queued, queue.running, format_duration(drain->work), wanted, format_duration(drain->target),
+      there);
+}
+
 /// Lowers `missing` to what a gate lets through and says so.
 void limit(Tick& tick, int& missing, int room, const Gate& gate) {
   if (missing <= room) return;
@@ -78,13 +91,14 @@ int allowed(Tick& tick, int missing, const SpawnPermit& permit, const Strength& 
 }
 
 void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::string& why) {
+  if (count <= 0) return;
   Budget budget = budget_of(tick);
-  Spread spread(usable(tick.seen.offers, tick.memory, tick.now));
+  Spread spread(usable(tick.seen.offers, tick.memory, tick.now, tick.snapshot.outcomes));
   std::optional<std::string> too_dear;
   bool any = false;
   const auto fits = [&](const Placement& placement) {
     any = true;
-    auto refused = budget.refuses(placement.price_per_hr);
+    auto refused = budget.refuses(budget.price_of(placement));
     if (!refused) return true;
     if (!too_dear) too_dear = std::move(refused);
     return false;
@@ -101,7 +115,7 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
                          fmt::format("Runpod refuses our request for every placement: {}", *refused), again);
       return tick.gate("placement", "every placement was out of capacity or refused a moment ago", again);
     }
-    budget.add(placement->price_per_hr);
+    budget.add(budget.price_of(*placement));
     tick.memory.recent_spawns.push_back(tick.now);
     SpawnWorker action;
     action.worker = fresh_id(tick, draw);
@@ -114,11 +128,11 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
 
 }  // namespace
 
-void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, const ObserverView& observer) {
+void grow(Tick& tick, const Sizing& sizing, const BreakerVerdict& breaker, const ObserverView& observer) {
   std::erase_if(tick.memory.recent_spawns, [&](MonoTime at) { return tick.now - at >= kRateWindow; });
   forget_old_pauses(tick.memory, tick.now);
   const Strength now = strength_of(tick);
-  int missing = wanted.up - now.capacity();
+  int missing = sizing.now.up - now.capacity();
   // A breaker that is not closed is worth a word even when nothing is missing.
   const bool closed = breaker.permit.gate != "breaker";
   if (missing <= 0) {
@@ -130,9 +144,12 @@ void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, c
     tick.plan.gates.push_back(std::move(*gate));
     return;
   }
-  const QueueDepth& queue = tick.snapshot.queue;
-  const std::string why = fmt::format("{} queued and {} running tasks want {} workers, {} are there",
-                                      queue.queued, queue.running, wanted.up, now.capacity());
+  limit(tick, missing, sizing.grow_to - now.capacity(),
+        {"scale_up_delay",
+         fmt::format("more workers are added when they have been wanted for {}",
+                     format_duration(tick.settings.scale_up_delay)),
+         sizing.grows_in});
+  const std::string why = need(tick, sizing.now.up, now.capacity());
   spawn(tick, allowed(tick, missing, breaker.permit, now), breaker, why);
 }
 
