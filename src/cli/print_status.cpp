@@ -73,8 +73,14 @@ void print_figures(const Json& status, Output& output) {
   if (at(status, "paused") == true)
     output.out << "Paused   " << paint("yes", Colour::yellow, output.colour)
                << ": nothing is started or removed\n";
-  if (const Json& spent = at(status, "spent_last_day_usd"); spent.is_number())
-    output.out << fmt::format("Spent    {} in the last 24 hours\n", format_usd(spent.get<double>()));
+  if (const Json& spent = at(status, "spent_last_day_usd"); spent.is_number()) {
+    output.out << fmt::format("Spent    {} in the last 24 hours", format_usd(spent.get<double>()));
+    const Json& fruitless = at(status, "fruitless_last_day_usd");
+    if (fruitless.is_number() && fruitless.get<double>() > 0)
+      output.out << fmt::format(", {} of it on pods that never finished a task",
+                                format_usd(fruitless.get<double>()));
+    output.out << "\n";
+  }
 }
 
 void print_gates(const Json& status, Output& output) {

@@ -24,6 +24,16 @@ Duration from_seconds(double value) {
   return Duration{std::llround(value * 1000)};
 }
 
+Type seconds_from(int least, const std::function<void(Draft&, Duration)>& store) {
+  const std::string words = fmt::format("seconds, {} or more", least);
+  return {words, [=](std::string_view text, Draft& draft) -> std::string {
+            const auto value = parse_decimal(text);
+            if (!value || *value < least || *value > kLongestSeconds) return unlike(words, text);
+            store(draft, from_seconds(*value));
+            return {};
+          }};
+}
+
 }  // namespace
 
 std::optional<double> parse_decimal(std::string_view text) {
@@ -42,13 +52,15 @@ std::optional<long> parse_whole(std::string_view text) {
 }
 
 Type seconds(const Place<Duration>& place) {
-  const std::string words = "seconds, 1 or more";
-  return {words, [=](std::string_view text, Draft& draft) -> std::string {
-            const auto value = parse_decimal(text);
-            if (!value || *value < 1 || *value > kLongestSeconds) return unlike(words, text);
-            place(draft) = from_seconds(*value);
-            return {};
-          }};
+  return seconds_from(1, [=](Draft& draft, Duration value) { place(draft) = value; });
+}
+
+Type seconds_from_zero(const Place<Duration>& place) {
+  return seconds_from(0, [=](Draft& draft, Duration value) { place(draft) = value; });
+}
+
+Type optional_seconds(const Place<std::optional<Duration>>& place) {
+  return seconds_from(1, [=](Draft& draft, Duration value) { place(draft) = value; });
 }
 
 Type minutes(const Place<Duration>& place) {

@@ -30,6 +30,8 @@ Place<T> in(T Draft::*field) {
 constexpr long kMany = 1'000'000;
 
 Type seconds(const Place<Duration>& place);
+Type seconds_from_zero(const Place<Duration>& place);
+Type optional_seconds(const Place<std::optional<Duration>>& place);
 Type minutes(const Place<Duration>& place);  ///< fractions allowed, at least one second
 Type whole_number(const Place<int>& place, long least, long most);
 Type optional_whole_number(const Place<std::optional<int>>& place, long least, long most);

@@ -307,6 +307,8 @@ awaitable<CycleSummary> ControlLoop::once(bool dry) {
   Impl& self = *impl_;
   CycleSummary summary;
   self.context.results = &summary.results;
+  // One look cannot tell what lasts.
+  self.context.settings.policy.scale_up_delay = self.context.settings.policy.scale_down_delay = 0s;
   co_await self.tick(!dry, !dry);
   co_await self.settle(60s);
   // Orphans, abandoned intents and pods that are gone are believed after a second complete list.

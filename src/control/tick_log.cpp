@@ -14,8 +14,10 @@ namespace {
 
 /// Gates that come and go with ordinary work, and "leader", which `standing_by` tells. They are shown by
 /// `plan`, not logged.
-constexpr std::array<std::string_view, 7> kQuietGates{
-    "spawn_rate", "scale_down_grace", "slow_start", "ceiling", "spawning_grace", "hysteresis", "leader"};
+constexpr std::array<std::string_view, 9> kQuietGates{
+    "spawn_rate",       "scale_up_delay", "scale_down_delay",
+    "scale_down_grace", "slow_start",     "ceiling",
+    "spawning_grace",   "hysteresis",     "leader"};
 
 bool is_quiet(std::string_view gate) {
   return std::find(kQuietGates.begin(), kQuietGates.end(), gate) != kQuietGates.end();
@@ -54,9 +56,13 @@ std::string summary_line(const TickReport& report) {
     return fmt::format("standing by: {} leads; {} queued, {} running", report.snapshot->leader.holder,
                        report.snapshot->queue.queued, report.snapshot->queue.running);
   const ScaleFigures& scale = report.plan.scale;
-  return fmt::format("{} queued, {} running; {} active ({} idle), {} spawning, {} draining; wanted {}",
-                     scale.queued, scale.running, scale.active, scale.idle, scale.spawning, scale.draining,
-                     scale.wanted);
+  std::string line = fmt::format(
+      "{} queued, {} running; {} active ({} idle), {} spawning, {} draining; wanted {}", scale.queued,
+      scale.running, scale.active, scale.idle, scale.spawning, scale.draining, scale.wanted);
+  if (const double spent = report.snapshot->spent_last_day_usd; spent > 0)
+    line += fmt::format("; {} in 24 hours, {} of it on pods that never finished a task", format_usd(spent),
+                        format_usd(report.snapshot->fruitless_last_day_usd));
+  return line;
 }
 
 void TickLog::tell_leader(ports::Log& log, const TickReport& report) {

@@ -52,6 +52,7 @@ Json status_json(const control::View& view, const std::vector<BudgetWindow>& bud
   json["breaker"] = breaker_json(snapshot);
   json["paused"] = snapshot.switches.paused;
   json["spent_last_day_usd"] = snapshot.spent_last_day_usd;
+  json["fruitless_last_day_usd"] = snapshot.fruitless_last_day_usd;
   Json workers = Json::array();
   for (const Worker& worker : snapshot.workers) workers.push_back(worker_json(worker));
   json["workers"] = std::move(workers);

@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include "breaker.hpp"
+#include "cost_limit.hpp"
 #include "creation.hpp"
-#include "database_clock.hpp"
 #include "cusum.hpp"
+#include "database_clock.hpp"
 #include "lifecycle.hpp"
 #include "observer.hpp"
+#include "persistence.hpp"
 #include "reaping.hpp"
 #include "rescue.hpp"
 #include "scale_decision.hpp"
@@ -65,19 +67,22 @@ void note_queue(Tick& tick) {
 
 void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& observer) {
   const QueueDepth& queue = tick.snapshot.queue;
-  WantedSize wanted = wanted_size(queue.queued + queue.running, tick.settings);
+  int wanted = 0;
   if (tick.seen.draining_all) {
-    wanted = {};
     tick.gate("draining", "the whole fleet is asked to drain: nothing is spawned");
     drain_all(tick);
   } else {
-    make_room_for_replacement(tick, wanted, observer);
-    shrink(tick, wanted, observer);
-    grow(tick, wanted, breaker, observer);
+    const Load load = load_of(tick.snapshot, tick.settings);
+    tick.plan.scale.drain = load.drain;
+    Sizing sizing = lasting(tick, size_for(load.gpus, tick.settings));
+    make_room_for_replacement(tick, sizing, observer);
+    if (!enforce_cost_limit(tick, observer)) shrink(tick, sizing, observer);
+    grow(tick, sizing, breaker, observer);
+    wanted = sizing.now.up;
   }
   const Strength now = strength_of(tick);
-  tick.plan.scale = {queue.queued, queue.running, now.active, now.spawning,
-                     now.draining, now.idle,      wanted.up,  now.capacity()};
+  tick.plan.scale = {queue.queued, queue.running, now.active,     now.spawning,         now.draining,
+                     now.idle,     wanted,        now.capacity(), tick.plan.scale.drain};
 }
 
 }  // namespace
@@ -87,6 +92,7 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
   Decision decision;
   if (auto blind = blindness(seen)) {
     if (!seen.snapshot || !seen.snapshot->writable) note_blind(memory);
+    forget_sizes(memory);
     decision.plan.gates.push_back(std::move(*blind));
     decision.memory = std::move(memory);
     return decision;

@@ -8,6 +8,7 @@
 
 #include "gpuwarden/base/format.hpp"
 
+#include "cost_limit.hpp"
 #include "pod_signs.hpp"
 
 namespace gpuwarden::policy {
@@ -76,6 +77,12 @@ void finish_failed(Tick& tick, Member& member) {
   delete_pod(tick, member, "failed, and the time for its crash bundle is up");
 }
 
+/// Money takes no task away that would not be given up anyway.
+Duration drain_patience(const Worker& worker, const Settings& settings) {
+  if (!worker.drain_reason.starts_with(kCostDrain)) return settings.shutdown_timeout;
+  return std::max(settings.shutdown_timeout, settings.task_stuck_timeout);
+}
+
 void finish_draining(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
   if (worker.tasks.empty()) {
@@ -84,11 +91,12 @@ void finish_draining(Tick& tick, Member& member) {
                       worker.drain_reason.empty() ? std::string("drained")
                                                   : fmt::format("drained: {}", worker.drain_reason));
   }
-  if (worker.phase_age <= tick.settings.shutdown_timeout) return;
+  const Duration patience = drain_patience(worker, tick.settings);
+  if (worker.phase_age <= patience) return;
   // Failing frees the task in the same transaction, before the pod is deleted under it.
   const std::string reason =
       fmt::format("still at task {} {} after it was asked to drain ({} at most)", worker.tasks.front().str(),
-                  format_duration(worker.phase_age), format_duration(tick.settings.shutdown_timeout));
+                  format_duration(worker.phase_age), format_duration(patience));
   tick.act(member, FailWorker{worker.id, own_pod(tick, member), FailureCause::task_stuck, reason}, reason);
 }
 

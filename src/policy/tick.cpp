@@ -1,5 +1,7 @@
 #include "tick.hpp"
 
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "database_clock.hpp"
@@ -77,11 +79,11 @@ void match_pods(Tick& tick) {
   for (const Pod& pod : pods) {
     if (pod.status == PodStatus::terminated) continue;
     const auto found = tick.index.find(pod.name);
-    if (found == tick.index.end()) {
+    if (!found) {
       unmatched.push_back(&pod);
       continue;
     }
-    Member& member = tick.members[found->second];
+    Member& member = tick.members[*found];
     const PodId& own = member.worker->pod;
     const bool is_own = own.empty() ? member.pod == nullptr || pod.id < member.pod->id : own == pod.id;
     const Pod* stray = &pod;
@@ -140,7 +142,7 @@ bool Member::foreign_pod() const {
 
 Member* Tick::find(const WorkerId& worker) {
   const auto found = index.find(worker.str());
-  return found == index.end() ? nullptr : &members[found->second];
+  return found ? &members[*found] : nullptr;
 }
 
 void Tick::act(Member& member, Action action, std::string reason) {
@@ -159,12 +161,12 @@ void join(Tick& tick) {
   ++tick.memory.ticks;
   const std::vector<Worker>& rows = tick.snapshot.workers;
   tick.members.reserve(rows.size());
-  tick.index.reserve(rows.size());
+  tick.index.reset(rows.size());
   tick.memory.workers.reserve(rows.size());
   std::size_t in_flight = 0;
   for (const Worker& row : rows) {
     if (row.status == WorkerStatus::terminated) continue;
-    if (!tick.index.emplace(row.id.str(), tick.members.size()).second) continue;
+    if (!tick.index.add(row.id.str(), tick.members.size())) continue;
     Member member;
     member.worker = &row;
     member.in_flight = !tick.seen.in_flight.empty() && tick.seen.in_flight.contains(row.id);

@@ -24,6 +24,7 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
       {"ORCHESTRATOR_POLL_SEC", "1"},
       {"MAX_ACTIVE_GPUS", "5"},
       {"MAX_SPAWNS_PER_MINUTE", "30"},
+      {"SCALE_DOWN_DELAY_SEC", "0"},
       {"SCALE_DOWN_GRACE_PERIOD_SEC", "2"},
       {"SPAWNING_GRACE_PERIOD_SEC", "20"},
       {"PROVISION_TIMEOUT_SEC", "45"},

@@ -37,6 +37,7 @@ class World {
 
   World() {
     settings.script_hash = snapshot.breaker.good_script = "s1";
+    settings.scale_down_delay = 0s;  // what lasts is the business of a few tests only
     snapshot.db_now = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
     snapshot.leader = {true, 7, "us"};
     offer("RTX 4090", 0.44);
@@ -47,6 +48,7 @@ class World {
     offered.placement.gpu = gpu;
     offered.placement.price_per_hr = price;
     offered.stock = stock;
+    offered.preference = static_cast<int>(offers.size());
     offers.push_back(std::move(offered));
   }
 

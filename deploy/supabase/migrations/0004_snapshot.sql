@@ -102,6 +102,43 @@ language sql stable set search_path = public, pg_temp as $$
     and (pod_id is not null or phase = 'unknown' and ended_at is null)
 $$;
 
+-- Of that, what went to pods that have ended and never finished a task. The look-up is a scalar, so that it is one probe of
+-- an index a worker, however the planner guesses the number of rows.
+create or replace function public.gpuwarden_fruitless_last_day(owner_param text, at_param timestamptz) returns double precision
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(sum(g.cost_per_hr * greatest(extract(epoch from
+    g.ended_at - greatest(g.registered_at, at_param - interval '24 hours')), 0) / 3600.0), 0)::double precision
+  from public.gpuwarden_workers g
+  where g.owner = owner_param and g.ended_at > at_param - interval '24 hours' and g.pod_id is not null
+    and (select true from public.tasks t where t.worker_id = g.worker_id and t.status = 'Complete' limit 1) is null
+$$;
+
+-- How long tasks of each type take: the mean of the newest 50 that were completed in the last 24 hours. The types are found by
+-- skipping through the index from one to the next, and each is one short range of it; 200 types are looked at.
+create or replace function public.gpuwarden_pace(at_param timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  with recursive types(task_type) as (
+    (select t.task_type from public.tasks t where t.status = 'Complete' order by t.task_type limit 1)
+    union all
+    select (select t.task_type from public.tasks t where t.status = 'Complete' and t.task_type > types.task_type
+            order by t.task_type limit 1)
+    from types where types.task_type is not null
+  )
+  select coalesce(jsonb_object_agg(pace.task_type::text, jsonb_build_object('typical_s', pace.typical, 'samples', pace.samples)), '{}'::jsonb)
+  from (
+    select k.task_type, d.typical, d.samples
+    from (select task_type from types where task_type is not null limit 200) k
+    cross join lateral (
+      select avg(extract(epoch from n.ended - n.started)) as typical, count(*) as samples
+      from (select t.generation_started_at as started, coalesce(t.generation_processed_at, t.updated_at) as ended
+            from public.tasks t
+            where t.status = 'Complete' and t.task_type = k.task_type and t.updated_at > at_param - interval '24 hours'
+            order by t.updated_at desc limit 50) n
+      where n.ended > n.started) d
+    where d.samples > 0
+  ) pace
+$$;
+
 -- Options that pods' functions need, from whatever call of the daemon names them.
 create or replace function public.gpuwarden_keep_settings(owner_param text, options_param jsonb) returns void
 language plpgsql set search_path = public, pg_temp as $$
@@ -241,7 +278,9 @@ begin
     'recent_failures', public.gpuwarden_recent_failures(owner_param, at),
     'beacon', beacon,
     'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
-    'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at));
+    'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at),
+    'fruitless_last_day_usd', public.gpuwarden_fruitless_last_day(owner_param, at),
+    'pace', public.gpuwarden_pace(at));
 end
 $$;
 do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_snapshot(text, text, integer, jsonb)'); end $close$;

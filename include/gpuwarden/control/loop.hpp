@@ -45,7 +45,8 @@ class ControlLoop {
   /// cancellation. What is still in flight then is abandoned, which the next daemon's ticks sort out; the
   /// event loop must not run on without this object.
   boost::asio::awaitable<void> run();
-  /// One tick and its actions, to the end. `dry`: takes no leadership and performs nothing.
+  /// One tick and its actions, to the end. `dry`: takes no leadership and performs nothing. The delays of
+  /// scale-ups and scale-downs are zero here.
   boost::asio::awaitable<CycleSummary> once(bool dry);
 
   void stop();

@@ -107,12 +107,21 @@ struct Gate {
   std::optional<Duration> opens_in;
 };
 
+/// The queue in time, where a time is set for working it off.
+struct DrainFigures {
+  Duration work{0};    ///< of all tasks whose duration can be told
+  Duration target{0};  ///< in which it shall be done
+  long timed{0};       ///< tasks whose duration can be told
+  long counted{0};     ///< tasks of types too new for that: they count as without a target
+};
+
 /// How the wanted size came about.
 struct ScaleFigures {
   long queued{0}, running{0};
   int active{0}, spawning{0}, draining{0}, idle{0};
   int wanted{0};    ///< after floor, ceiling, buffer, hysteresis
   int capacity{0};  ///< what counts towards it
+  std::optional<DrainFigures> drain{};
 };
 
 /// One tick's decisions as data.

@@ -58,6 +58,11 @@ struct Memory {
     WallTime database{};
     MonoTime ours{};
   };
+  /// A fleet size that was wanted, and until when.
+  struct SizeSeen {
+    MonoTime until{};
+    int size{0};
+  };
   struct CandidatePause {
     MonoTime until{};
     Duration pause{0};
@@ -70,6 +75,10 @@ struct Memory {
   std::map<std::string, CandidatePause> exhausted;  ///< Placement::key -> set aside
   std::vector<MonoTime> recent_spawns;              ///< of the last minute
   std::optional<MonoTime> last_scale_down;
+  // What was wanted in the last SCALE_UP_DELAY_SEC and SCALE_DOWN_DELAY_SEC; only what can still be the
+  // extreme is kept, so that these stay short.
+  std::optional<MonoTime> sizing_since;  ///< wanted sizes have been known without a break since
+  std::vector<SizeSeen> least_up, most_up, most_down;
   std::optional<MonoTime> last_complete_snapshot;
   MonoTime timers_restarted{};                 ///< heartbeat ages before this instant do not count
   std::map<WorkerId, MonoTime> replaced;       ///< heartbeat deaths of the last 10 min
@@ -95,6 +104,7 @@ struct Memory {
 struct Offer {
   Placement placement;
   StockLevel stock{StockLevel::unknown};
+  int preference{0};  ///< in the operator's order, smaller first; equal = price decides, then stock
 };
 
 /// One tick's view of the world.

@@ -29,7 +29,10 @@ struct Settings {
   int keep_idle{0};
   double scale_up_multiplier{1.0};
   double scale_down_multiplier{0.9};
-  Duration scale_down_grace{60s};
+  Duration scale_up_delay{0s};                 ///< how long more workers must be wanted before one is added
+  Duration scale_down_delay{30s};              ///< how long fewer must do before one is let go
+  Duration scale_down_grace{60s};              ///< from one scale-down to the next
+  std::optional<Duration> queue_drain_target;  ///< to work the queue off in; none = by counts
   Duration spawning_grace{180s};
   int max_spawns_per_minute{10};
   std::optional<double> max_hourly_cost_usd, max_daily_cost_usd;
@@ -70,6 +73,7 @@ struct Settings {
   std::vector<std::string> data_centers;
   std::vector<std::string> volume_names;
   Cloud cloud{Cloud::secure};
+  bool any_cloud{false};  ///< the other cloud will do as well: the cheaper one is tried first
 
   std::string
       script_hash;  ///< of the startup script and the worker's configuration; a change is a new generation

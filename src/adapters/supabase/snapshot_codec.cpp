@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -252,6 +254,21 @@ RecentFailure read_recent_failure(const json& value, std::size_t index, Problem&
   return failure;
 }
 
+/// What cannot be read is no estimate: the type is counted then.
+std::map<std::string, TaskPace> read_pace(const json& snapshot) {
+  std::map<std::string, TaskPace> pace;
+  const json* types = member(snapshot, "pace");
+  if (types == nullptr || !types->is_object()) return pace;
+  for (const auto& [type, figures] : types->items()) {
+    const auto typical = reported_number(figures, "typical_s");
+    const auto samples = reported_integer(figures, "samples");
+    constexpr double kLongest = 30 * 86400.0;
+    if (!typical || !samples || !(*typical > 0 && *typical < kLongest) || *samples <= 0) continue;
+    pace[type] = {to_duration(*typical), static_cast<int>(std::min(*samples, 1'000'000L))};
+  }
+  return pace;
+}
+
 }  // namespace
 
 Result<Snapshot> parse_snapshot(std::string_view body) {
@@ -287,6 +304,8 @@ Result<Snapshot> parse_snapshot(std::string_view body) {
   snapshot.beacon = fields.text_if("beacon");
   snapshot.rescuable = fields.integer("rescuable");
   snapshot.spent_last_day_usd = fields.number("spent_last_day_usd");
+  snapshot.fruitless_last_day_usd = fields.number_if("fruitless_last_day_usd");
+  snapshot.pace = read_pace(*doc);
   if (problem) return fail(*problem);
   return snapshot;
 }

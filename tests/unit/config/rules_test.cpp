@@ -58,6 +58,25 @@ TEST(StuckTypes, AreFoundByWhoeverMistypesTheName) {
   EXPECT_NE(all_of(loaded.warnings).find("TASK_STUCK_TYPES"), std::string::npos);
 }
 
+TEST(Times, OfDelaysAcceptZeroAndTheDrainTargetIsOptional) {
+  EXPECT_EQ(FakeSource().set("SCALE_UP_DELAY_SEC", "0").load().config->policy.scale_up_delay, 0s);
+  EXPECT_EQ(FakeSource().set("SCALE_DOWN_DELAY_SEC", "0").load().config->policy.scale_down_delay, 0s);
+  EXPECT_EQ(FakeSource().set("SCALE_DOWN_DELAY_SEC", "0.5").load().config->policy.scale_down_delay, 500ms);
+  EXPECT_FALSE(FakeSource().set("SCALE_DOWN_DELAY_SEC", "-1").load().config);
+  EXPECT_FALSE(FakeSource().load().config->policy.queue_drain_target);
+  EXPECT_EQ(FakeSource().set("TARGET_QUEUE_DRAIN_SEC", "1").load().config->policy.queue_drain_target, 1s);
+  EXPECT_FALSE(FakeSource().set("TARGET_QUEUE_DRAIN_SEC", "0.9").load().config);
+}
+
+TEST(Clouds, AreOneOrAny) {
+  const auto any = FakeSource().set("RUNPOD_CLOUD", "any").load();
+  EXPECT_TRUE(any.config->policy.any_cloud);
+  EXPECT_EQ(any.config->policy.cloud, Cloud::secure);
+  EXPECT_EQ(FakeSource().set("RUNPOD_CLOUD", "community").load().config->policy.cloud, Cloud::community);
+  EXPECT_FALSE(FakeSource().set("RUNPOD_CLOUD", "community").load().config->policy.any_cloud);
+  EXPECT_FALSE(FakeSource().set("RUNPOD_CLOUD", "secure,any").load().config);
+}
+
 TEST(Times, AreWarnedAboutJustBelowThreeHeartbeats) {
   FakeSource fake;
   fake.set("HEARTBEAT_INTERVAL_SEC", "20").set("HEARTBEAT_TIMEOUT_SEC", "59.9");
@@ -86,6 +105,10 @@ TEST(Times, ThatContradictEachOtherAreWarnedAbout) {
   EXPECT_FALSE(warning("POD_LEASE_SEC", "300"));
   EXPECT_FALSE(warning("GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "600"));
   EXPECT_TRUE(warning("GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "601"));
+  EXPECT_FALSE(warning("SCALE_DOWN_DELAY_SEC", "600"));
+  EXPECT_TRUE(warning("SCALE_DOWN_DELAY_SEC", "601"));
+  EXPECT_FALSE(warning("SCALE_UP_DELAY_SEC", "300"));
+  EXPECT_TRUE(warning("SCALE_UP_DELAY_SEC", "301"));
   EXPECT_TRUE(warning("FAILURE_WINDOW_MINUTES", "29.9"));
   EXPECT_TRUE(warning("MAX_ACTIVE_GPUS", "0"));
 }

@@ -49,6 +49,25 @@ TEST_F(TickLogTest, TwentyQuietTicksAreSilent) {
   EXPECT_TRUE(log.lines.empty());
 }
 
+TEST_F(TickLogTest, TheSummaryTellsTheMoneyOnceSomeIsSpent) {
+  EXPECT_EQ(summary_line(report), "0 queued, 0 running; 0 active (0 idle), 0 spawning, 0 draining; wanted 0");
+  report.snapshot->spent_last_day_usd = 4.4;
+  report.snapshot->fruitless_last_day_usd = 1.1;
+  EXPECT_EQ(
+      summary_line(report),
+      "0 queued, 0 running; 0 active (0 idle), 0 spawning, 0 draining; wanted 0; $4.40 in 24 hours, $1.10 of "
+      "it on pods that never finished a task");
+}
+
+TEST_F(TickLogTest, TheDelaysOfScalingAreQuiet) {
+  gates({{"scale_up_delay", "x", 5s}, {"scale_down_delay", "y", 5s}});
+  tick();
+  EXPECT_EQ(log.count("held_back"), 0);
+  gates({{"over_budget", "the pods cost too much", {}}});
+  tick();
+  EXPECT_EQ(log.count("held_back"), 1);
+}
+
 TEST_F(TickLogTest, ASummaryComesEveryFiveMinutes) {
   tick(59);
   EXPECT_EQ(log.count("summary"), 0);

@@ -49,8 +49,12 @@ TEST_F(ApiTest, StatusHoldsQueueScaleBreakerGatesAndWorkers) {
 
 TEST_F(ApiTest, MetricsArePrometheusText) {
   world.store.state.queue.queued = 2;
+  world.store.state.spent_last_day_usd = 3;
+  world.store.state.fruitless_last_day_usd = 0.5;
   tick();
+  EXPECT_EQ(Json::parse(api.get("/v1/status").body)["fruitless_last_day_usd"], 0.5);
   const Answer answer = api.get("/metrics");
+  EXPECT_THAT(answer.body, HasSubstr("\ngpuwarden_fruitless_usd_last_day 0.5\n"));
   EXPECT_THAT(answer.content_type, HasSubstr("0.0.4"));
   EXPECT_THAT(answer.body, HasSubstr("# TYPE gpuwarden_tasks_queued gauge\ngpuwarden_tasks_queued 2\n"));
   EXPECT_THAT(answer.body, HasSubstr("gpuwarden_runpod_requests_remaining{window=\"minute\"} 58\n"));

@@ -128,6 +128,34 @@ TEST(SnapshotCodec, WhatWasLeftBehindAndWhoFailedLatelyAreRead) {
   EXPECT_FALSE(parse_snapshot(doc.dump()));
 }
 
+TEST(SnapshotCodec, MoneyWithoutResultAndThePaceOfTasksAreRead) {
+  json doc = sample();
+  EXPECT_EQ(parse_snapshot(doc.dump())->fruitless_last_day_usd, 0);
+  EXPECT_TRUE(parse_snapshot(doc.dump())->pace.empty());
+  doc["fruitless_last_day_usd"] = 1.25;
+  doc["pace"] =
+      json::parse(R"({"render":{"typical_s":61.5,"samples":50},"film":{"typical_s":900,"samples":2}})");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->fruitless_last_day_usd, 1.25);
+  ASSERT_EQ(snapshot->pace.size(), 2U);
+  EXPECT_EQ(snapshot->pace.at("render").typical, 61500ms);
+  EXPECT_EQ(snapshot->pace.at("render").samples, 50);
+  EXPECT_EQ(snapshot->pace.at("film").samples, 2);
+}
+
+TEST(SnapshotCodec, APaceThatMakesNoSenseIsNoEstimateAndNoError) {
+  json doc = sample();
+  doc["pace"] =
+      json::parse(R"({"a":{"typical_s":0,"samples":9},"b":{"typical_s":-5,"samples":9},"c":{"typical_s":5},
+    "d":{"typical_s":"x","samples":9},"e":7,"f":{"typical_s":5,"samples":0},"g":{"typical_s":1e18,"samples":9},
+    "h":{"typical_s":5,"samples":9}})");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  ASSERT_EQ(snapshot->pace.size(), 1U);
+  EXPECT_EQ(snapshot->pace.at("h").typical, 5s);
+}
+
 TEST(SnapshotCodec, UnknownFieldsAreIgnored) {
   json doc = sample();
   doc["new"] = 1;
