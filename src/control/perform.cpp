@@ -171,7 +171,8 @@ struct Performer {
   awaitable<Outcome> operator()(SaveBreaker action) {
     const auto saved = co_await context.env.store.save_breaker(context.fence(), action.memory);
     if (!saved) co_return fail(saved.error());
-    if (*saved == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+    if (*saved == ports::CasOutcome::lost)
+      co_return fail(ErrorKind::conflict, "another daemon leads, or an operator has reset the breaker");
     co_return fmt::format("breaker {}", to_string(action.memory.state));
   }
 
