@@ -12,7 +12,7 @@
 
 #include "gpuwarden/control/environment.hpp"
 #include "gpuwarden/control/report.hpp"
-#include "gpuwarden/policy/decide.hpp"
+#include "gpuwarden/policy/note.hpp"
 
 namespace gpuwarden::control {
 
@@ -31,6 +31,7 @@ struct Context {
   Environment env;
   LoopSettings settings;
   policy::Memory memory;
+  std::vector<policy::Note> notes;            ///< what the memory was told since the newest decision
   std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
   std::map<PodId, Pod> pods;                  ///< of the newest complete list
@@ -44,6 +45,11 @@ struct Context {
   std::vector<ActionResult>* results{nullptr};                                     ///< where `once` collects
   ErrorKind snapshot_error{ErrorKind::internal}, pods_error{ErrorKind::internal};  ///< of the newest failures
 
+  /// What happened to a create goes into the memory, and into the record of the next tick.
+  void note(policy::Note what) {
+    policy::apply(memory, what);
+    notes.push_back(std::move(what));
+  }
   ports::Fence fence() const { return {settings.control.owner, epoch}; }
   void call_off_bring_up(const WorkerId& worker) {
     const auto found = bring_ups.find(worker);

@@ -13,6 +13,7 @@
 #include "scale_decision.hpp"
 #include "scale_down.hpp"
 #include "scale_up.hpp"
+#include "scale_words.hpp"
 #include "stuck_tasks.hpp"
 #include "tick.hpp"
 #include "worker_health.hpp"
@@ -85,8 +86,9 @@ void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& o
     grow(tick, wanted, breaker, observer);
   }
   const Strength now = strength_of(tick);
-  tick.plan.scale = {queue.queued, queue.running, now.active, now.spawning,
-                     now.draining, now.idle,      wanted.up,  now.capacity()};
+  tick.plan.scale = {queue.queued, queue.running,  now.active,
+                     now.spawning, now.draining,   now.idle,
+                     wanted.up,    now.capacity(), size_steps(queue, wanted, tick.settings)};
 }
 
 }  // namespace

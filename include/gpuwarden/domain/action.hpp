@@ -108,8 +108,9 @@ struct Gate {
 struct ScaleFigures {
   long queued{0}, running{0};
   int active{0}, spawning{0}, draining{0}, idle{0};
-  int wanted{0};    ///< after floor, ceiling, buffer, hysteresis
-  int capacity{0};  ///< what counts towards it
+  int wanted{0};                     ///< after floor, ceiling, buffer, hysteresis
+  int capacity{0};                   ///< what counts towards it
+  std::vector<std::string> steps{};  ///< the arithmetic that led to `wanted`, one step a line
 };
 
 /// One tick's decisions as data.
