@@ -1,34 +1,13 @@
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 
+#include "json_access.hpp"
 #include "row_json.hpp"
 #include "status_view.hpp"
 
 namespace gpuwarden::cli {
 namespace {
-
-const Json& at(const Json& json, const char* name) {
-  static const Json kNone;
-  const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() ? *found : kNone;
-}
-std::string text(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_string() ? printable(value.get<std::string>()) : std::string();
-}
-long number(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_number() ? value.get<long>() : 0;
-}
-/// "5m 12s" of a number of seconds; empty when there is none.
-std::string span(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_number() ? format_duration(Duration{std::llround(value.get<double>() * 1000)})
-                           : std::string();
-}
 
 void print_daemon(const Json& status, Output& output) {
   const Json& daemon = at(status, "daemon");

@@ -13,7 +13,7 @@
 
 #include "gpuwarden/control/environment.hpp"
 #include "gpuwarden/control/report.hpp"
-#include "gpuwarden/policy/decide.hpp"
+#include "gpuwarden/policy/note.hpp"
 
 #include "beacon.hpp"
 
@@ -37,6 +37,7 @@ struct Context {
   std::string good_script;                ///< hash of that, as of the newest snapshot
   policy::Memory memory;
   Beacon beacon;
+  std::vector<policy::Note> notes;            ///< what the memory was told since the newest decision
   std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
   std::map<PodId, Pod> pods;                  ///< of the newest complete list
@@ -51,6 +52,11 @@ struct Context {
   std::vector<ActionResult>* results{nullptr};                                     ///< where `once` collects
   ErrorKind snapshot_error{ErrorKind::internal}, pods_error{ErrorKind::internal};  ///< of the newest failures
 
+  /// What happened to a create or a delete goes into the memory, and into the record of the next tick.
+  void note(policy::Note what) {
+    policy::apply(memory, what);
+    notes.push_back(std::move(what));
+  }
   ports::Fence fence() const { return {settings.control.owner, epoch}; }
   void call_off_bring_up(const WorkerId& worker) {
     const auto found = bring_ups.find(worker);

@@ -192,7 +192,8 @@ struct Performer {
   awaitable<Outcome> operator()(SaveBreaker action) {
     const auto saved = co_await context.env.store.save_breaker(context.fence(), action.memory);
     if (!saved) co_return fail(saved.error());
-    if (*saved == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+    if (*saved == ports::CasOutcome::lost)
+      co_return fail(ErrorKind::conflict, "another daemon leads, or an operator has reset the breaker");
     if (action.places_only) {
       const auto& scopes = action.memory.scopes;
       const auto shut = std::count_if(scopes.begin(), scopes.end(), [](const ScopeBreaker& scope) {

@@ -25,7 +25,7 @@ constexpr int kBadRequest = 400, kForbidden = 403;
 
 /// The end of a spawn that surely has no pod and is nobody's fault.
 awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::string why) {
-  policy::note_no_pod(context.memory, worker, context.env.clock.now());
+  context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), worker, {}});
   ports::WorkerChange change;
   change.worker = worker;
   change.expected = {WorkerStatus::spawning};
@@ -40,7 +40,7 @@ awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::strin
 /// A spawn that surely has no pod, with a cause to remember.
 awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause cause, int status,
                               std::string detail, bool counts = true) {
-  policy::note_no_pod(context.memory, worker, context.env.clock.now());
+  context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), worker, {}});
   Failure failure;
   failure.counts_as_start = counts;
   failure.worker = worker;
@@ -54,13 +54,15 @@ awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause ca
   co_return fail(ErrorKind::refused, fmt::format("{}: {}", to_string(cause), detail));
 }
 
+using policy::Note;
+
 /// Continues the protocol by what the create answered.
 struct AfterCreate {
   Context& context;
   SpawnWorker action;
 
   awaitable<Outcome> operator()(PodCreated created) {
-    policy::note_created(context.memory, action.placement);
+    context.note({Note::Kind::created, action.placement, {}, context.env.clock.now(), {}, {}});
     context.workers[action.worker].pod = created.pod.id;
     ports::WorkerChange change;
     change.worker = action.worker;
@@ -80,11 +82,11 @@ struct AfterCreate {
                           action.placement.data_center);
   }
   awaitable<Outcome> operator()(const CreateNoCapacity& answer) {
-    policy::note_no_capacity(context.memory, action.placement, answer.detail, context.env.clock.now());
+    context.note({Note::Kind::no_capacity, action.placement, answer.detail, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, FailureCause::no_capacity, 400, answer.detail);
   }
   awaitable<Outcome> operator()(const CreateNoBalance& answer) {
-    policy::note_no_balance(context.memory, context.env.clock.now());
+    context.note({Note::Kind::no_balance, {}, {}, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, FailureCause::insufficient_balance, 402, answer.detail);
   }
   awaitable<Outcome> operator()(CreateInvalid answer) {
@@ -103,12 +105,14 @@ struct AfterCreate {
     return fail_spawn(context, action.worker, FailureCause::unauthorized, answer.http_status, answer.detail);
   }
   awaitable<Outcome> operator()(const CreateRateLimited& answer) {
-    policy::note_rate_limited(context.memory,
-                              context.env.clock.now() + answer.retry_after.value_or(kUnsentPause));
+    context.note({Note::Kind::rate_limited,
+                  {},
+                  {},
+                  context.env.clock.now() + answer.retry_after.value_or(kUnsentPause)});
     return end_without_pod(context, action.worker, "Runpod's request quota is used up: " + answer.detail);
   }
   awaitable<Outcome> operator()(const CreateNotSent& answer) {
-    policy::note_rate_limited(context.memory, context.env.clock.now() + kUnsentPause);
+    context.note({Note::Kind::rate_limited, {}, {}, context.env.clock.now() + kUnsentPause, {}, {}});
     return end_without_pod(context, action.worker, "the create was not sent: " + answer.detail);
   }
   awaitable<Outcome> operator()(CreateAmbiguous answer) {
@@ -124,7 +128,7 @@ struct AfterCreate {
   }
   /// This candidate is set aside; that is no failed start of the fleet.
   awaitable<Outcome> refused(FailureCause cause, int status, std::string detail) {
-    policy::note_refused(context.memory, action.placement, detail, context.env.clock.now());
+    context.note({Note::Kind::refused, action.placement, detail, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, cause, status, std::move(detail), false);
   }
 };
@@ -179,7 +183,7 @@ awaitable<Outcome> spawn_worker(Context& context, SpawnWorker action, std::strin
       co_await context.env.store.register_worker(context.fence(), std::move(registration));
   const Duration took = context.env.clock.now() - began;
   if (!registered) {
-    policy::note_no_pod(context.memory, action.worker, context.env.clock.now());
+    context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), action.worker, {}});
     co_return fail(registered.error().within("the intent was not committed, nothing asked of Runpod"));
   }
   if (*registered == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");

@@ -68,7 +68,7 @@ Json actions_json(const Plan& plan) {
 Json scale_json(const ScaleFigures& scale) {
   Json json{{"wanted", scale.wanted}, {"capacity", scale.capacity}, {"active", scale.active},
             {"idle", scale.idle},     {"spawning", scale.spawning}, {"draining", scale.draining},
-            {"queued", scale.queued}, {"running", scale.running}};
+            {"queued", scale.queued}, {"running", scale.running},   {"steps", scale.steps}};
   json["drain"] = nullptr;
   if (const auto& drain = scale.drain)
     json["drain"] = {{"work_s", seconds(drain->work)},

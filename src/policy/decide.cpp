@@ -17,6 +17,7 @@
 #include "scale_decision.hpp"
 #include "scale_down.hpp"
 #include "scale_up.hpp"
+#include "scale_words.hpp"
 #include "stuck_tasks.hpp"
 #include "tick.hpp"
 #include "worker_health.hpp"
@@ -79,10 +80,18 @@ void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& o
     if (!enforce_cost_limit(tick, observer)) shrink(tick, sizing, observer);
     grow(tick, sizing, breaker, observer);
     wanted = sizing.now.up;
+    tick.plan.scale.steps = size_steps(queue, load, sizing.now, tick.settings);
   }
   const Strength now = strength_of(tick);
-  tick.plan.scale = {queue.queued, queue.running, now.active,     now.spawning,         now.draining,
-                     now.idle,     wanted,        now.capacity(), tick.plan.scale.drain};
+  ScaleFigures& scale = tick.plan.scale;
+  scale.queued = queue.queued;
+  scale.running = queue.running;
+  scale.active = now.active;
+  scale.spawning = now.spawning;
+  scale.draining = now.draining;
+  scale.idle = now.idle;
+  scale.wanted = wanted;
+  scale.capacity = now.capacity();
 }
 
 }  // namespace

@@ -122,6 +122,7 @@ struct ScaleFigures {
   int wanted{0};    ///< after floor, ceiling, buffer, hysteresis
   int capacity{0};  ///< what counts towards it
   std::optional<DrainFigures> drain{};
+  std::vector<std::string> steps{};  ///< the arithmetic that led to `wanted`, one step a line
 };
 
 /// One tick's decisions as data.

@@ -158,6 +158,31 @@ TEST_F(Adapter, BreakerMemoryRescueResignAndHealth) {
   EXPECT_EQ(must(store->resign(fence, "daemon")), ports::CasOutcome::done);
 }
 
+TEST_F(Adapter, AnOperatorsWordIsStoredAndASaveOfBeforeAResetIsLost) {
+  using Kind = ports::OperatorCommand::Kind;
+  const auto say = [&](Kind kind, std::optional<Duration> lasting = {}) {
+    return must(store->operate("test", {kind, "ann", "looking", lasting}));
+  };
+  EXPECT_TRUE(say(Kind::pause).switches.paused);
+  EXPECT_EQ(look().switches.paused_by, "ann");
+  EXPECT_TRUE(say(Kind::resume).done);
+  EXPECT_FALSE(say(Kind::resume).done);
+  EXPECT_TRUE(say(Kind::hold, std::chrono::hours(2)).breaker_override);
+  ASSERT_TRUE(look().breaker_override);
+  EXPECT_EQ(look().breaker_override->kind, BreakerOverride::Kind::hold);
+  EXPECT_LE(look().breaker_override->expires_in, Duration(std::chrono::hours(2)));
+  EXPECT_EQ(say(Kind::release).breaker_override->kind, BreakerOverride::Kind::release);
+  EXPECT_FALSE(say(Kind::clear).breaker_override);
+
+  BreakerMemory decided = look().breaker;
+  ++decided.generation;
+  decided.state = BreakerState::open;
+  EXPECT_GT(say(Kind::reset).generation, decided.generation);
+  EXPECT_EQ(must(store->save_breaker(fence, decided)), ports::CasOutcome::lost);
+  EXPECT_EQ(look().breaker.state, BreakerState::closed);
+  EXPECT_EQ(look().breaker.reason, "reset by ann: looking");
+}
+
 TEST_F(Adapter, Case01AnUnreadableDatabaseIsAnErrorAndNeverAnEmptyList) {
   register_worker();
   project().gateway->set_outage(sandbox::Outage::unreadable);
