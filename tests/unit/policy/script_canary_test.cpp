@@ -194,6 +194,7 @@ TEST(FirstScript, IsNotedAsGoodOnce) {
   const Plan plan = world.tick();
   ASSERT_EQ(actions<SaveBreaker>(plan).size(), 1U);
   EXPECT_EQ(actions<SaveBreaker>(plan).front().memory.good_script, "s1");
+  EXPECT_TRUE(actions<SaveBreaker>(plan).front().script_only);
   EXPECT_EQ(actions<SaveBreaker>(plan).front().memory.generation, world.snapshot.breaker.generation);
 }
 
