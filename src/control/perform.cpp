@@ -194,6 +194,8 @@ struct Performer {
     if (!saved) co_return fail(saved.error());
     if (*saved == ports::CasOutcome::lost)
       co_return fail(ErrorKind::conflict, "another daemon leads, or an operator has reset the breaker");
+    if (action.script_only)
+      co_return fmt::format("script {} is proven", action.memory.good_script.substr(0, 8));
     if (action.places_only) {
       const auto& scopes = action.memory.scopes;
       const auto shut = std::count_if(scopes.begin(), scopes.end(), [](const ScopeBreaker& scope) {

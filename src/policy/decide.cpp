@@ -47,11 +47,12 @@ BreakerVerdict judge_breaker(Tick& tick) {
   BreakerVerdict verdict = judge({tick.snapshot, tick.seen.offers, tick.ghosts, tick.random}, settings);
   const BreakerMemory& kept = tick.snapshot.breaker;
   std::string news = verdict.news.empty() && verdict.state != kept ? verdict.state.reason : verdict.news;
+  const bool as_it_was = verdict.state == kept;
   if (note_good_script(tick, verdict.state))
     news +=
         (news.empty() ? "" : "; ") + std::string("its script has brought a worker to its first heartbeat");
   if (verdict.state != kept)
-    tick.act(SaveBreaker{verdict.state, same_but_places(kept, verdict.state)}, std::move(news));
+    tick.act(SaveBreaker{verdict.state, same_but_places(kept, verdict.state), as_it_was}, std::move(news));
   // Worth a word even when nothing is missing, and whatever else holds the fleet back.
   if (verdict.permit.gate == "breaker") tick.gate("breaker", verdict.permit.reason, verdict.permit.opens_in);
   for (Gate& gate : verdict.places.gates()) tick.plan.gates.push_back(std::move(gate));

@@ -96,7 +96,7 @@ ScriptTrial judge_script(const Tick& tick) {
   // A breaker that is not closed lets one pod through, and that is the canary of what is new.
   const bool closed = tick.snapshot.breaker.state == BreakerState::closed;
   trial.serves = closed && tick.seen.held_script == good;
-  if (trial.serves) {
+  if (closed) {  // whether or not its settings are at hand: the breaker must not depend on this process
     trial.fleet = tick.settings;
     trial.fleet->script_hash = good;
   }

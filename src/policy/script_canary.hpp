@@ -17,7 +17,7 @@ struct ScriptTrial {
   std::string name;    ///< first digits of the new script's hash
   std::string reason;  ///< why no more; the same for as long as nothing happens
   std::optional<Duration> opens_in;
-  std::optional<Settings> fleet;  ///< those by which the fleet's breaker judges meanwhile, where they differ
+  std::optional<Settings> fleet;  ///< while the breaker is closed it judges by these: the last good script
 
   /// How many of `count` pods may be spawned at all.
   int room(int count) const;

@@ -83,6 +83,7 @@ struct ProbeWorker {
 struct SaveBreaker {
   BreakerMemory memory;
   bool places_only{false};  ///< the fleet-wide breaker is as it was: no news that all pods depend on
+  bool script_only{false};  ///< nothing but the name of the script that has proven itself is new
 };
 
 using Action =

@@ -145,6 +145,16 @@ TEST_F(Perform, APodIsDeletedOnlyUnderAWorkerThatIsOnItsWayOut) {
   EXPECT_EQ(world.provider.count("remove"), 2);
 }
 
+TEST_F(Perform, WhatIsNewInTheBreakersMemoryIsSaidInWords) {
+  SaveBreaker save;
+  save.memory.good_script = "0123456789abcdef";
+  EXPECT_EQ(run(save).value(), "breaker closed");
+  save.places_only = true;
+  EXPECT_EQ(run(save).value(), "places held back: 0");
+  save.script_only = true;
+  EXPECT_EQ(run(save).value(), "script 01234567 is proven");
+}
+
 TEST_F(Perform, APhaseIsWrittenDownOfASpawningWorkerOnly) {
   EXPECT_FALSE(run(NotePhase{worker.id, Phase::starting}));
   is(WorkerStatus::spawning, Phase::provisioning);

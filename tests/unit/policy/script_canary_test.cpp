@@ -135,10 +135,12 @@ INSTANTIATE_TEST_SUITE_P(Failures, Pauses,
 
 TEST_F(NewScript, ThatFailsDoesNotOpenTheBreakerUnderAFleetThatIsWell) {
   for (int i = 0; i < 10; ++i) canary_failed(Duration(10min) * i);
-  const Plan plan = world.tick();
-  for (const SaveBreaker& save : actions<SaveBreaker>(plan))
-    EXPECT_EQ(save.memory.state, BreakerState::closed) << words(plan);
-  EXPECT_GT(spawned(plan).others, 0) << words(plan);
+  for (const char* held : {"s1", ""}) {
+    world.held_script = held;
+    const Plan plan = world.tick();
+    EXPECT_TRUE(actions<SaveBreaker>(plan).empty()) << words(plan);
+    EXPECT_EQ(spawned(plan).others > 0, held[0] != 0) << words(plan);
+  }
 }
 
 TEST_F(NewScript, IsNotHeldBackByWhatIsNobodysFault) {
@@ -192,6 +194,7 @@ TEST(FirstScript, IsNotedAsGoodOnce) {
   const Plan plan = world.tick();
   ASSERT_EQ(actions<SaveBreaker>(plan).size(), 1U);
   EXPECT_EQ(actions<SaveBreaker>(plan).front().memory.good_script, "s1");
+  EXPECT_TRUE(actions<SaveBreaker>(plan).front().script_only);
   EXPECT_EQ(actions<SaveBreaker>(plan).front().memory.generation, world.snapshot.breaker.generation);
 }
 
