@@ -33,7 +33,6 @@ using boost::asio::awaitable;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kRecentResults = 100;
-constexpr Duration kGapProbe = 250ms;
 constexpr Duration kSettle = 6s;        // for what is in flight when the end begins
 constexpr Duration kResign = 1500ms;    // an expired lease does the same, only later
 constexpr Duration kDrainPoll = 5s;     // at most, whatever the poll interval
@@ -70,7 +69,7 @@ struct ControlLoop::Impl {
   MonoTime drain_until{}, tick_began{};
   Duration gap{0}, longest_stall{0};
   int dropped{0};                                 ///< actions of this tick that found no room
-  std::optional<boost::asio::steady_timer> wake;  ///< never expires; cancelled = a tick ended or stop()
+  std::optional<boost::asio::steady_timer> wake;  ///< never expires; cancelled = look again
   boost::asio::cancellation_signal give_up_tick;
 
   Impl(Environment environment, LoopSettings settings)
@@ -194,10 +193,7 @@ struct ControlLoop::Impl {
     };
     boost::asio::co_spawn(executor, tick(true, true),
                           boost::asio::bind_cancellation_slot(give_up_tick.slot(), std::move(done)));
-    while (ticking && !stopping) {
-      boost::system::error_code woken;
-      co_await wake->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, woken));
-    }
+    while (ticking && !stopping) co_await woken();
     if (ticking) give_up_tick.emit(boost::asio::cancellation_type::terminal);
   }
 
@@ -222,10 +218,11 @@ struct ControlLoop::Impl {
   /// timer says that the loop lives, and ends a drain that takes too long, also in the middle of a tick.
   awaitable<void> watch(const std::function<void()>& alive) {
     while (!stopping) {
+      const Duration probe = context.settings.control.stall_probe;
       const MonoTime before = context.env.clock.now();
-      co_await context.env.clock.sleep_for(kGapProbe);
+      co_await context.env.clock.sleep_for(probe);
       const MonoTime now = context.env.clock.now();
-      const Duration late = now - before - kGapProbe;
+      const Duration late = now - before - probe;
       gap = std::max(gap, late);
       longest_stall = std::max(longest_stall, late);
       const Duration overdue =
@@ -235,12 +232,26 @@ struct ControlLoop::Impl {
     }
   }
 
+  awaitable<void> woken() {
+    boost::system::error_code ignored;
+    co_await wake->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  }
+
   /// Sleeps to the next tick, waking early when asked to stop or when something has changed.
   awaitable<void> wait_until(MonoTime next) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    auto interrupted = [this]() -> awaitable<void> {
+      while (!stopping && !hurry) co_await woken();
+    };
     while (!stopping && !hurry && context.env.clock.now() < next) {
-      co_await context.env.clock.sleep_for(std::min<Duration>(next - context.env.clock.now(), 200ms));
+      co_await (context.env.clock.sleep_for(next - context.env.clock.now()) || interrupted());
     }
     hurry = false;
+  }
+
+  void hurry_up() {
+    hurry = true;
+    if (wake) wake->cancel();
   }
 
   Duration poll() const {
@@ -332,7 +343,7 @@ void ControlLoop::drain_and_stop(Duration limit) {
   if (impl_->drain != Drain::not_asked || impl_->stopping) return;
   impl_->drain = Drain::under_way;
   impl_->drain_until = impl_->context.env.clock.now() + limit;
-  impl_->hurry = true;
+  impl_->hurry_up();
 }
 Drain ControlLoop::drain() const {
   return impl_->drain;
@@ -340,7 +351,7 @@ Drain ControlLoop::drain() const {
 void ControlLoop::apply(LoopSettings settings) {
   impl_->context.settings = std::move(settings);
   impl_->offers.forget();
-  impl_->hurry = true;  // the new poll interval may be much shorter
+  impl_->hurry_up();  // the new poll interval may be much shorter
 }
 
 View ControlLoop::view() const {
