@@ -69,7 +69,7 @@ struct ControlLoop::Impl {
   MonoTime drain_until{}, tick_began{};
   Duration gap{0}, longest_stall{0};
   int dropped{0};                                 ///< actions of this tick that found no room
-  std::optional<boost::asio::steady_timer> wake;  ///< never expires; cancelled = look again
+  boost::asio::steady_timer* wake{nullptr};  ///< of run(): never expires; cancelled = look again
   boost::asio::cancellation_signal give_up_tick;
 
   Impl(Environment environment, LoopSettings settings)
@@ -188,7 +188,7 @@ struct ControlLoop::Impl {
     tick_began = context.env.clock.now();
     auto done = [this](const std::exception_ptr& failure) {
       ticking = false;
-      wake->cancel();
+      if (wake != nullptr) wake->cancel();
       if (!stopping || !is_cancellation(failure)) rethrow(failure);
     };
     boost::asio::co_spawn(executor, tick(true, true),
@@ -211,7 +211,7 @@ struct ControlLoop::Impl {
   void stop(Drain why) {
     if (drain == Drain::under_way) drain = why;
     stopping = true;
-    if (wake) wake->cancel();
+    if (wake != nullptr) wake->cancel();
   }
 
   /// How late a short timer fires is how long the loop was blocked (or the process was stopped). The same
@@ -251,7 +251,7 @@ struct ControlLoop::Impl {
 
   void hurry_up() {
     hurry = true;
-    if (wake) wake->cancel();
+    if (wake != nullptr) wake->cancel();
   }
 
   Duration poll() const {
@@ -295,7 +295,10 @@ ControlLoop::~ControlLoop() = default;
 awaitable<void> ControlLoop::run() {
   Impl& self = *impl_;
   const auto executor = co_await boost::asio::this_coro::executor;
-  self.wake.emplace(executor, boost::asio::steady_timer::time_point::max());
+  boost::asio::steady_timer wake(executor, boost::asio::steady_timer::time_point::max());
+  self.wake = &wake;
+  // An event loop that is destroyed takes this frame along, before the loop object.
+  const std::unique_ptr<Impl, void (*)(Impl*)> forget(&self, [](Impl* impl) { impl->wake = nullptr; });
   self.tick_began = self.context.env.clock.now();
   boost::asio::co_spawn(executor, self.watch(on_alive), rethrow);
   MonoTime next = self.context.env.clock.now();
