@@ -52,13 +52,14 @@ class Process : public std::enable_shared_from_this<Process> {
   /// Runs everything that is ready, unless the process stands still.
   void turn() {
     if (!ready_ || running_ || dying_ || stands_still()) return;
-    running_ = true;
-    while (ready_ && !dying_) {
-      ready_ = false;
-      io_->restart();
-      io_->poll();
+    {
+      const Running running(running_);
+      while (ready_ && !dying_) {
+        ready_ = false;
+        io_->restart();
+        io_->poll();
+      }
     }
-    running_ = false;
     if (dying_) kill();
   }
 
@@ -97,6 +98,13 @@ class Process : public std::enable_shared_from_this<Process> {
   bool dying() const { return dying_; }
 
  private:
+  struct Running {  // also where a coroutine throws
+    explicit Running(bool& flag) : flag_(flag) { flag_ = true; }
+    ~Running() { flag_ = false; }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+    bool& flag_;
+  };
   struct Pending {
     Pending() = default;
     Pending(const Pending&) = delete;
