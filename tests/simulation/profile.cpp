@@ -94,7 +94,8 @@ TaskMix draw_tasks(Random random, const policy::Settings& policy) {
   const double workers = policy.max_active;
   tasks.longest = seconds_between(random, 40, 240);
   // What the fleet can do at most, by mean duration; half of it on average.
-  const double most = workers * 3600 / std::max(30.0, std::chrono::duration<double>(tasks.longest).count() / 2);
+  const double most =
+      workers * 3600 / std::max(30.0, std::chrono::duration<double>(tasks.longest).count() / 2);
   tasks.arrivals = random.chance(0.8) ? most * 0.5 * random.unit() : 0;
   tasks.bursts = 1 + 3 * random.unit();
   tasks.burst_most = static_cast<int>(2 + random.between(1, 2) * policy.max_active);
@@ -123,8 +124,8 @@ void draw_supabase(Dice dice, Faults& faults) {
   // Short ones are the rule, an hour the exception.
   faults.database_outage_longest =
       Duration(static_cast<Duration::rep>(60'000.0 * std::pow(60.0, dice.random().unit())));
-  for (const Fault fault : {Fault::down, Fault::refusing, Fault::unreadable, Fault::read_only, Fault::reads_fail,
-                            Fault::writes_fail, Fault::stale_key}) {
+  for (const Fault fault : {Fault::down, Fault::refusing, Fault::unreadable, Fault::read_only,
+                            Fault::reads_fail, Fault::writes_fail, Fault::stale_key}) {
     if (dice.random().chance(0.5)) faults.database_faults.push_back(fault);
   }
   if (faults.database_faults.empty()) faults.database_faults.push_back(Fault::down);
@@ -164,7 +165,8 @@ void draw_daemon(Dice dice, Faults& faults) {
 std::optional<std::set<FaultGroup>> parse_faults(std::string_view text) {
   using Group = FaultGroup;
   if (text == "none") return std::set<Group>{};
-  if (text == "all") return std::set{Group::runpod, Group::supabase, Group::pods, Group::daemon, Group::operators};
+  if (text == "all")
+    return std::set{Group::runpod, Group::supabase, Group::pods, Group::daemon, Group::operators};
   std::set<Group> groups;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find(','), text.size());
@@ -202,7 +204,8 @@ Profile draw_profile(std::uint64_t seed, const std::set<FaultGroup>& groups, dou
   draw_daemon(Dice(random.fork(), groups.contains(FaultGroup::daemon)), profile.faults);
   Dice operators(random.fork(), groups.contains(FaultGroup::operators));
   profile.faults.operator_presses = operators.rate(6, 0.6);
-  if (!groups.contains(FaultGroup::pods)) profile.tasks.kills = profile.tasks.never_ends = profile.tasks.poison = 0;
+  if (!groups.contains(FaultGroup::pods))
+    profile.tasks.kills = profile.tasks.never_ends = profile.tasks.poison = 0;
   return profile;
 }
 

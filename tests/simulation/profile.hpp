@@ -41,14 +41,14 @@ struct Faults {
   Duration list_lag_longest{0};  ///< of new pods
   double late_create{0}, undeletable{0}, slow_deletes{0};
 
-  double start_fails{0};       ///< share of starts
-  double pod_death_rate{0};    ///< of each pod
-  double bad_releases{0};      ///< for a while every start fails in the same way
-  double bad_places{0};        ///< or every start in one place
-  double mass_silences{0};     ///< all heartbeats stay away for a while
-  double pod_calls_lost{0};    ///< share of the pods' calls whose answer is lost
-  double slow_starts{0};       ///< share of starts that take much longer
-  double odd_completions{0};   ///< share of pods whose completions stall or arrive twice
+  double start_fails{0};      ///< share of starts
+  double pod_death_rate{0};   ///< of each pod
+  double bad_releases{0};     ///< for a while every start fails in the same way
+  double bad_places{0};       ///< or every start in one place
+  double mass_silences{0};    ///< all heartbeats stay away for a while
+  double pod_calls_lost{0};   ///< share of the pods' calls whose answer is lost
+  double slow_starts{0};      ///< share of starts that take much longer
+  double odd_completions{0};  ///< share of pods whose completions stall or arrive twice
 
   double crashes{0}, stalls{0}, wall_jumps{0}, second_daemons{0};
   double operator_presses{0};

@@ -65,24 +65,37 @@ Fate::Kind draw_kind(Random& random, const Losses& losses) {
 }
 
 /// Everything that can keep a pod from its first heartbeat.
-constexpr std::array kStartCauses{FailureCause::image_pull_failed,     FailureCause::provision_timeout,
-                                  FailureCause::pod_exited,            FailureCause::pod_error,
-                                  FailureCause::pod_vanished,          FailureCause::ssh_unreachable,
-                                  FailureCause::ssh_auth_failed,       FailureCause::ssh_host_key_mismatch,
-                                  FailureCause::preflight_gpu,         FailureCause::preflight_memory,
-                                  FailureCause::preflight_disk,        FailureCause::preflight_mount,
-                                  FailureCause::preflight_network,     FailureCause::preflight_credentials,
-                                  FailureCause::fetch_failed,          FailureCause::setup_failed,
-                                  FailureCause::start_failed,          FailureCause::bootstrap_timeout,
-                                  FailureCause::first_heartbeat_timeout, FailureCause::out_of_memory,
-                                  FailureCause::gpu_error,             FailureCause::disk_full,
-                                  FailureCause::no_capacity,           FailureCause::invalid_request};
+constexpr std::array kStartCauses{FailureCause::image_pull_failed,
+                                  FailureCause::provision_timeout,
+                                  FailureCause::pod_exited,
+                                  FailureCause::pod_error,
+                                  FailureCause::pod_vanished,
+                                  FailureCause::ssh_unreachable,
+                                  FailureCause::ssh_auth_failed,
+                                  FailureCause::ssh_host_key_mismatch,
+                                  FailureCause::preflight_gpu,
+                                  FailureCause::preflight_memory,
+                                  FailureCause::preflight_disk,
+                                  FailureCause::preflight_mount,
+                                  FailureCause::preflight_network,
+                                  FailureCause::preflight_credentials,
+                                  FailureCause::fetch_failed,
+                                  FailureCause::setup_failed,
+                                  FailureCause::start_failed,
+                                  FailureCause::bootstrap_timeout,
+                                  FailureCause::first_heartbeat_timeout,
+                                  FailureCause::out_of_memory,
+                                  FailureCause::gpu_error,
+                                  FailureCause::disk_full,
+                                  FailureCause::no_capacity,
+                                  FailureCause::invalid_request};
 constexpr std::array kReleaseCauses{FailureCause::image_pull_failed, FailureCause::fetch_failed,
                                     FailureCause::setup_failed,      FailureCause::start_failed,
                                     FailureCause::bootstrap_timeout, FailureCause::first_heartbeat_timeout,
                                     FailureCause::pod_exited,        FailureCause::ssh_auth_failed};
-constexpr std::array kPlaceCauses{FailureCause::preflight_gpu, FailureCause::pod_error, FailureCause::ssh_unreachable,
-                                  FailureCause::preflight_network, FailureCause::gpu_error};
+constexpr std::array kPlaceCauses{FailureCause::preflight_gpu, FailureCause::pod_error,
+                                  FailureCause::ssh_unreachable, FailureCause::preflight_network,
+                                  FailureCause::gpu_error};
 
 template <std::size_t Count>
 FailureCause one_of(Random& random, const std::array<FailureCause, Count>& causes) {
@@ -136,7 +149,29 @@ void Swarm::lasting(Duration duration, std::function<void()> end) {
   });
 }
 
+void Swarm::follow(const Scenario& scenario, CrashAt crash) {
+  scenario_ = &scenario;
+  crash_ = crash;
+}
+
+Fate Swarm::told(Service service, std::string_view call) {
+  Fate fate;
+  if (universe_.healed || !changes_something(service, call)) return fate;
+  ++changing_calls_;
+  fate.kind = scenario_->call(call, changing_calls_).value_or(Fate::Kind::done);
+  if (changing_calls_ == crash_.call) {
+    fate.kind = crash_.kind;
+    crash_call_ = call;
+  }
+  if (fate.kind != Fate::Kind::done) {
+    note_trouble(service);
+    universe_.note(fmt::format("fate of {}: {}", call, name_of(fate.kind)));
+  }
+  return fate;
+}
+
 Fate Swarm::of(Service service, std::string_view call) {
+  if (scenario_ != nullptr) return told(service, call);
   const Losses& losses = losses_of(faults_, service);
   Fate fate;
   fate.latency = calls_.between(Duration(5), losses.latency * 2);
@@ -153,6 +188,9 @@ Fate Swarm::of(Service service, std::string_view call) {
 
 void Swarm::effect(Service service, std::string_view call) {
   if (on_effect) on_effect(service, call);
+  if (crash_call_.empty() || call != crash_call_) return;
+  crash_call_.clear();
+  if (on_crash) on_crash();
 }
 
 bool Swarm::reply_to_pod_lost() {
@@ -264,16 +302,13 @@ void Swarm::mass_silence() {
 
 // Pods and tasks.
 
-bool Swarm::refuses_create(PodFate& fate) {
-  return fate.cause == FailureCause::no_capacity || fate.cause == FailureCause::invalid_request;
-}
-
 void Swarm::add_death(PodFate& fate) {
   using Kind = RuntimeFault::Kind;
-  static constexpr std::array kKinds{Kind::crash,       Kind::out_of_memory,   Kind::gpu_error,  Kind::disk_full,
-                                     Kind::hang,        Kind::heartbeats_stop, Kind::agent_dies, Kind::network_down,
-                                     Kind::ssh_down,    Kind::restarts_in_place, Kind::pod_exits, Kind::pod_errors,
-                                     Kind::pod_vanishes, Kind::spot_reclaimed};
+  static constexpr std::array kKinds{
+      Kind::crash,        Kind::out_of_memory,     Kind::gpu_error,  Kind::disk_full,
+      Kind::hang,         Kind::heartbeats_stop,   Kind::agent_dies, Kind::network_down,
+      Kind::ssh_down,     Kind::restarts_in_place, Kind::pod_exits,  Kind::pod_errors,
+      Kind::pod_vanishes, Kind::spot_reclaimed};
   RuntimeFault fault;
   fault.kind = kKinds[static_cast<std::size_t>(pods_.next() % kKinds.size())];
   fault.after = wait_for(pods_, faults_.pod_death_rate);
@@ -289,6 +324,12 @@ PodFate Swarm::pod_fate(const nlohmann::json& request) {
   fate.loading = pods_.between(Duration(2000), Duration(15000));
   fate.prints_host_keys = pods_.chance(0.8);
   fate.has_own_key = pods_.chance(0.9);
+  ++starts_;
+  if (scenario_ != nullptr) {
+    fate = {};
+    if (!universe_.healed) fate.cause = scenario_->start(starts_);
+    return fate;
+  }
   const double fails = pods_.unit(), strikes = pods_.unit();
   const Duration lag = pods_.between(Duration{0}, faults_.list_lag_longest);
   if (universe_.healed) return fate;
@@ -303,7 +344,7 @@ PodFate Swarm::pod_fate(const nlohmann::json& request) {
     fate.cause = one_of(pods_, kStartCauses);
   }
   if (fate.cause) universe_.reached(fmt::format("start.{}", gpuwarden::to_string(*fate.cause)));
-  if (refuses_create(fate)) return fate;
+  if (fate.cause == FailureCause::no_capacity || fate.cause == FailureCause::invalid_request) return fate;
   if (pods_.chance(faults_.slow_starts)) {
     universe_.reached("pods.slow_start");
     (pods_.chance(0.5) ? fate.pulling : fate.setup) = pods_.between(Duration(60'000), Duration(400'000));

@@ -6,12 +6,13 @@
 #include <string_view>
 
 #include "simulation/call.hpp"
+#include "simulation/scenario.hpp"
 #include "simulation/universe.hpp"
 
 namespace gpuwarden::simulation {
 
-/// What goes wrong in a run: decides the fate of each request, pod and task, and lets outages come and go, all
-/// by the profile.
+/// What goes wrong in a run: decides the fate of each request, pod and task, and lets outages come and go,
+/// all by the profile.
 class Swarm final : public Fates {
  public:
   Swarm(Universe& universe, Random random);
@@ -26,6 +27,12 @@ class Swarm final : public Fates {
   bool reply_to_pod_lost();
   PodFate pod_fate(const nlohmann::json& request);
   TaskFate task_fate(const std::string& type, int attempt);
+
+  /// Tells a story instead of drawing fates; the daemon is killed where `crash` says.
+  void follow(const Scenario& scenario, CrashAt crash);
+  /// Calls that changed something so far, in a story.
+  int changing_calls() const { return changing_calls_; }
+  std::function<void()> on_crash;
 
   /// Called at each effect of a daemon's requests.
   std::function<void(Service service, std::string_view call)> on_effect;
@@ -50,7 +57,7 @@ class Swarm final : public Fates {
   void bad_place();
   void mass_silence();
 
-  bool refuses_create(PodFate& fate);
+  Fate told(Service service, std::string_view call);
   void add_death(PodFate& fate);
   FailureCause start_cause();
 
@@ -62,6 +69,11 @@ class Swarm final : public Fates {
   std::optional<MonoTime> bad_release_since_;
   std::string bad_place_;
   MonoTime silenced_until_{};
+
+  const Scenario* scenario_{nullptr};
+  CrashAt crash_;
+  std::string crash_call_;  ///< the effect of this call is waited for
+  int changing_calls_{0}, starts_{0};
 };
 
 }  // namespace gpuwarden::simulation

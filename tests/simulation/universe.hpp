@@ -1,7 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <stdexcept>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,11 +15,10 @@
 
 namespace gpuwarden::simulation {
 
-/// Something that must never happen has happened: the run ends.
-struct Violation : std::runtime_error {
-  Violation(std::string which, const std::string& what)
-      : std::runtime_error(which + ": " + what), invariant(std::move(which)) {}
-  std::string invariant;
+/// Something that must never happen has happened.
+struct Violation {
+  std::string invariant, what;
+  MonoTime at{};
 };
 
 /// The world of one run without its daemons: what there is, not what happens to it.
@@ -36,6 +35,12 @@ struct Universe {
     if (on_note) on_note(what);
   }
   void reached(std::string_view probe) { probes.reached(probe); }
+  /// The first one ends the run as soon as the event under way is over.
+  void violate(std::string invariant, std::string what) {
+    if (violation) return;
+    note("VIOLATION of " + invariant + ": " + what);
+    violation = Violation{std::move(invariant), std::move(what), scheduler.now()};
+  }
 
   Profile profile;
   Scheduler scheduler;
@@ -45,6 +50,7 @@ struct Universe {
   DatabaseWeather weather;
   Cloud cloud;
   bool healed{false};  ///< nothing bad happens any more
+  std::optional<Violation> violation{};
   std::function<void(std::string_view)> on_note{};
 };
 

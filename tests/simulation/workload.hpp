@@ -10,7 +10,8 @@ namespace gpuwarden::simulation {
 /// People who queue tasks, in bursts and trickles, and sometimes take one back.
 class Workload {
  public:
-  Workload(Universe& universe, Random random) : universe_(universe), mix_(universe.profile.tasks), random_(random) {}
+  Workload(Universe& universe, Random random)
+      : universe_(universe), mix_(universe.profile.tasks), random_(random) {}
   void begin();
   /// From now on only so many more come.
   void last(int count);
