@@ -1,11 +1,25 @@
 #include "simulation/container.hpp"
 
+#include <cstdlib>
+
 #include <fmt/format.h>
 
 #include "simulation/database.hpp"
 #include "simulation/script_run.hpp"
 
 namespace gpuwarden::simulation {
+
+namespace {
+
+/// As the gateway translates an SQLSTATE.
+int http_status(const std::string& code) {
+  constexpr int kBadRequest = 400, kForbidden = 403, kServerError = 500;
+  if (code.starts_with("PT")) return std::atoi(code.c_str() + 2);
+  if (code.starts_with("22") || code.starts_with("P0")) return kBadRequest;
+  return code == "42501" ? kForbidden : kServerError;
+}
+
+}  // namespace
 
 Container::Container(World& world, SimPod& pod, Random random, Outside outside)
     : world_(world), pod_(pod), random_(random), outside_(std::move(outside)), started_(world.now()) {}
@@ -59,8 +73,10 @@ Reply Container::call(std::string_view function, const nlohmann::json& arguments
   try {
     reply.answer = world_.hooks.rpc(function, arguments);
   } catch (const SqlError& error) {
+    const int status = http_status(error.code);
+    reply.words = fmt::format("Supabase answered HTTP {}: {}", status, error.what());
+    if (status >= 500) return reply;
     reply.refusal = error.code;
-    reply.words = fmt::format("Supabase answered {}: {}", error.code, error.what());
   }
   if (world_.hooks.reply_lost && world_.hooks.reply_lost()) {
     world_.probes.reached("pod: reply of the database lost");
