@@ -51,6 +51,7 @@ struct SimPod {
   std::string create_body;  ///< of its POST; empty = a foreign pod
   std::string created_by;   ///< who sent it: "daemon 1"
   bool foreign{false};      ///< nobody of ours asked for it
+  bool healed{false};       ///< nothing bad is before it any more
   double cost_per_hr{0};    ///< USD, while it is not EXITED
   PodFate fate;
   State state{State::provisioning};

@@ -37,13 +37,16 @@ struct RuntimeFault {
   Duration lasts{std::chrono::hours(24)};
 };
 std::string_view to_string(RuntimeFault::Kind kind);
+/// A fault of the worker's processes, not of the pod.
+bool concerns_worker(RuntimeFault::Kind kind);
 
 /// What becomes of one create and its pod.
 struct PodFate {
   using seconds = std::chrono::seconds;
   /// What keeps it from its first heartbeat; nullopt = nothing. no_capacity, insufficient_balance,
-  /// invalid_request and unauthorized refuse the create. Of run-time causes those with a process to end
-  /// (worker_crashed = start_failed, out_of_memory, gpu_error, disk_full) strike at the start step.
+  /// invalid_request and unauthorized refuse the create. Of run-time causes worker_crashed, out_of_memory,
+  /// gpu_error and disk_full end the process at the start step, spot_reclaimed takes the pod while it is
+  /// provided; heartbeat_lost, task_stuck and unclassified are nothing here.
   std::optional<FailureCause> cause;
   /// How far into its stage the cause strikes: of provisioning for pod_error, pod_vanished; of RUNNING for
   /// pod_exited; of the step for those of the startup script.

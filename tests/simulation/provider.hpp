@@ -22,7 +22,7 @@ namespace gpuwarden::simulation {
 class SimProvider final : public ports::PodProvider {
  public:
   /// `caller` is who the account sees: "daemon 1". All references must outlive the calls under way.
-  SimProvider(Cloud& cloud, Fates& fates, const ports::Clock& clock, Random random, std::string caller,
+  SimProvider(Cloud& cloud, Fates& fates, ports::Clock& clock, Random random, std::string caller,
               runpod::Settings settings = {});
 
   boost::asio::awaitable<ports::CreateOutcome> create(PodSpec spec) override;

@@ -17,7 +17,7 @@ namespace gpuwarden::simulation {
 class SimShell final : public ports::PodShell {
  public:
   /// All references must outlive the calls under way.
-  SimShell(Cloud& cloud, Fates& fates, const ports::Clock& clock, Random random);
+  SimShell(Cloud& cloud, Fates& fates, ports::Clock& clock, Random random);
   ports::Async<std::unique_ptr<ports::ShellSession>> connect(ports::ShellTarget target) override;
 
  private:
