@@ -45,7 +45,7 @@ class Invariants {
     std::optional<MonoTime> good_since;  ///< it has seen everything and led without a break since
     std::uint64_t supabase{0}, runpod{0};
     bool quiet{false};  ///< nothing was planned or in flight at its newest tick
-    std::optional<MonoTime> extra_requests_at;
+    std::optional<MonoTime> refreshed_at;
   };
 
   // The account (invariants_account.cpp).

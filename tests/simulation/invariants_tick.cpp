@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kSupabaseAtMost = 2, kRunpodAtMost = 1;
 constexpr std::uint64_t kRefresh = 2;  // catalogue and volumes
 constexpr Duration kRefreshEvery = 9min;
+constexpr Duration kRefreshTakes = 1min;
 constexpr int kWastedBeyond = 2;
 
 }  // namespace
@@ -134,11 +135,11 @@ void Invariants::check_requests(const Daemon& daemon, Life& life, const control:
   if (supabase > kSupabaseAtMost)
     universe_.violate("tick.requests", fmt::format("{} requests to Supabase in a quiet tick", supabase));
   if (runpod <= kRunpodAtMost) return;
-  const bool refresh =
-      runpod <= kRunpodAtMost + kRefresh &&
-      (!life.extra_requests_at || universe_.now() - *life.extra_requests_at > kRefreshEvery ||
-       universe_.now() - settings_changed_ < 1min);
-  life.extra_requests_at = universe_.now();
+  // Catalogue and volumes are read one after the other.
+  const Duration since = life.refreshed_at ? universe_.now() - *life.refreshed_at : kRefreshEvery;
+  const bool refresh = runpod <= kRunpodAtMost + kRefresh && (since >= kRefreshEvery || since < kRefreshTakes ||
+                                                              universe_.now() - settings_changed_ < kRefreshTakes);
+  if (since >= kRefreshEvery) life.refreshed_at = universe_.now();
   if (!refresh)
     universe_.violate("tick.requests", fmt::format("{} requests to Runpod in a quiet tick", runpod));
 }
