@@ -62,7 +62,6 @@ struct SimulationHarnessCatches : testing::Test {
 
 TEST_F(SimulationHarnessCatches, APodThatNobodyRemembers) {
   const RunResult result = broken([](Universe& universe, Daemons&) {
-    const auto live = universe.database.live_workers(kOwner);
     nlohmann::json body{{"name", make_worker_id(kOwner, universe.wall(), 4711).str()},
                         {"cloud", "SECURE"},
                         {"image", "registry.example/worker:1"},
@@ -84,24 +83,29 @@ TEST_F(SimulationHarnessCatches, ATaskThatIsNeverGivenBack) {
 }
 
 TEST_F(SimulationHarnessCatches, ADaemonThatHangs) {
-  const RunResult result = broken(
-      [](Universe&, Daemons& daemons) { daemons.main()->process().stand_still(10h, false); });
+  const RunResult result =
+      broken([](Universe&, Daemons& daemons) { daemons.main()->process().stand_still(10h, false); });
   EXPECT_TRUE(violated(result).starts_with("liveness")) << violated(result);
+}
+
+/// Deletes the pod of the first worker that is at work.
+void delete_busy(Universe& universe) {
+  for (const auto& [id, task] : universe.database.in_progress()) {
+    for (const SimPodPtr& pod : universe.cloud.pods()) {
+      if (pod->name != task->worker || !pod->exists()) continue;
+      universe.cloud.handle("DELETE", "/pods/" + pod->id, "", "daemon 1");
+      return;
+    }
+  }
+  universe.scheduler.after(1s, [&universe] { delete_busy(universe); });
 }
 
 TEST_F(SimulationHarnessCatches, ADeleteOfAWorkerThatIsAtWork) {
   const RunResult result = broken([](Universe& universe, Daemons&) {
-    std::function<void()> strike = [&universe, &strike] {};
-    universe.scheduler.after(1s, [&universe] {
-      for (const auto& [id, task] : universe.database.in_progress()) {
-        for (const SimPodPtr& pod : universe.cloud.pods()) {
-          if (pod->name == task->worker && pod->exists())
-            universe.cloud.handle("DELETE", "/pods/" + pod->id, "", "daemon 1");
-        }
-      }
-    });
+    universe.database.add_task("render", universe.wall());
+    delete_busy(universe);
   });
-  EXPECT_TRUE(violated(result).starts_with("delete.")) << violated(result);
+  EXPECT_TRUE(violated(result).starts_with("delete.live")) << violated(result);
 }
 
 }  // namespace

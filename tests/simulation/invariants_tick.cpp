@@ -137,8 +137,9 @@ void Invariants::check_requests(const Daemon& daemon, Life& life, const control:
   if (runpod <= kRunpodAtMost) return;
   // Catalogue and volumes are read one after the other.
   const Duration since = life.refreshed_at ? universe_.now() - *life.refreshed_at : kRefreshEvery;
-  const bool refresh = runpod <= kRunpodAtMost + kRefresh && (since >= kRefreshEvery || since < kRefreshTakes ||
-                                                              universe_.now() - settings_changed_ < kRefreshTakes);
+  const bool refresh =
+      runpod <= kRunpodAtMost + kRefresh && (since >= kRefreshEvery || since < kRefreshTakes ||
+                                             universe_.now() - settings_changed_ < kRefreshTakes);
   if (since >= kRefreshEvery) life.refreshed_at = universe_.now();
   if (!refresh)
     universe_.violate("tick.requests", fmt::format("{} requests to Runpod in a quiet tick", runpod));

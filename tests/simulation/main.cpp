@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include "simulation/batch.hpp"
+#include "simulation/expected_probes.hpp"
 
 namespace gpuwarden::simulation {
 namespace {
@@ -30,8 +33,12 @@ usage: gpuwarden-sim [options]
   --faults MIX     none, all, or names joined by commas: runpod, supabase, pods, daemon, operators (all)
   --jobs N         threads (one for each processor)
   --trace          prints everything that happens, of one seed
-  --probes         prints how often each rare state was reached; missing ones are a failure
+  --crash-everywhere [STORY]
+                   kills the daemon after each call of each story, with the answer delivered, lost, or turned
+                   into an error; without faults by chance. Stories: {}
+  --probes         prints how often each rare state was reached, and fails where one never was
   --json           the result as one JSON document
+  --story STORY    one story alone; with --crash CALL:done|reply_lost|failed_but_done killed after that call
 
 Exit status: 0 nothing was violated, 1 something was, 2 the command line is wrong. The same seed and the same
 commit give the same trace hash.
@@ -42,13 +49,38 @@ struct Arguments {
   double hours{0};
   std::string faults{"all"};
   unsigned jobs{std::max(1U, std::thread::hardware_concurrency())};
-  bool trace{false}, probes{false}, json{false}, help{false};
+  bool trace{false}, probes{false}, json{false}, help{false}, crash_everywhere{false};
+  const Scenario* story{nullptr};  ///< of --crash-everywhere; null = all
+  CrashAt crash{};
 };
 
 template <class Number>
 bool read(std::string_view text, Number& number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   return error == std::errc() && end == text.data() + text.size();
+}
+
+constexpr std::array kCrashKinds{std::pair{"done", Fate::Kind::done},
+                                 std::pair{"reply_lost", Fate::Kind::reply_lost},
+                                 std::pair{"failed_but_done", Fate::Kind::failed_but_done}};
+
+const Scenario* find_story(std::string_view name) {
+  for (const Scenario& story : scenarios()) {
+    if (story.name == name) return &story;
+  }
+  return nullptr;
+}
+
+/// "17:reply_lost"
+bool read_crash(std::string_view text, CrashAt& crash) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || !read(text.substr(0, colon), crash.call)) return false;
+  for (const auto& [name, kind] : kCrashKinds) {
+    if (text.substr(colon + 1) != name) continue;
+    crash.kind = kind;
+    return true;
+  }
+  return false;
 }
 
 /// None = said on standard error what is wrong.
@@ -60,6 +92,12 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
     if (flag("--trace", arguments.trace) || flag("--probes", arguments.probes) ||
         flag("--json", arguments.json) || flag("--help", arguments.help) || flag("-h", arguments.help))
       continue;
+    if (word == "--crash-everywhere") {
+      arguments.crash_everywhere = true;
+      if (i + 1 < words.size() && find_story(words[i + 1]) != nullptr)
+        arguments.story = find_story(words[++i]);
+      continue;
+    }
     if (i + 1 == words.size()) {
       fmt::print(stderr, "gpuwarden-sim: unknown option, or a value is missing: {}\n", word);
       return std::nullopt;
@@ -74,6 +112,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
       good = parse_faults(value).has_value();
       arguments.faults = value;
     }
+    if (word == "--story") good = (arguments.story = find_story(value)) != nullptr;
+    if (word == "--crash") good = read_crash(value, arguments.crash);
     if (!good) {
       fmt::print(stderr, "gpuwarden-sim: not understood: {} {}\n", word, value);
       return std::nullopt;
@@ -83,6 +123,14 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
 }
 
 std::string replay_command(const RunResult& result, const Arguments& arguments) {
+  if (result.scenario != nullptr) {
+    std::string story = fmt::format("gpuwarden-sim --story {}", result.scenario->name);
+    for (const auto& [name, kind] : kCrashKinds) {
+      if (result.crash.call > 0 && result.crash.kind == kind)
+        story += fmt::format(" --crash {}:{}", result.crash.call, name);
+    }
+    return story;
+  }
   std::string command = fmt::format("gpuwarden-sim --seed {} --faults {}", result.seed, arguments.faults);
   if (arguments.hours > 0) command += fmt::format(" --hours {}", arguments.hours);
   return command;
@@ -128,21 +176,45 @@ void print_totals(const Totals& totals) {
       totals.kills, totals.slowest_convergence.count() / 1000, totals.failed.size());
 }
 
-int simulate(const Arguments& arguments) {
-  std::vector<RunOptions> runs(arguments.seeds);
+std::vector<RunOptions> plan(const Arguments& arguments) {
+  std::vector<RunOptions> runs;
+  if (arguments.crash_everywhere) {
+    for (const Scenario& story : scenarios()) {
+      if (arguments.story != nullptr && arguments.story != &story) continue;
+      for (RunOptions& one : crashes_of(story)) runs.push_back(std::move(one));
+    }
+    return runs;
+  }
+  runs.resize(arguments.story == nullptr ? arguments.seeds : 1);
   for (std::size_t i = 0; i < runs.size(); ++i) {
     runs[i].seed = arguments.seed + i;
     runs[i].hours = arguments.hours;
     runs[i].groups = *parse_faults(arguments.faults);
+    runs[i].scenario = arguments.story;
+    runs[i].crash = arguments.crash;
     if (arguments.trace)
       runs[i].on_note = [](MonoTime at, std::string_view what) { fmt::print("{} {}\n", when(at), what); };
   }
-  const bool terminal = isatty(STDERR_FILENO) == 1 && arguments.seeds > 1;
+  return runs;
+}
+
+/// Names of rare states that were never reached.
+std::vector<std::string_view> unreached(const Totals& totals) {
+  std::vector<std::string_view> missing;
+  for (const std::string_view name : expected_probes()) {
+    if (!totals.probes.contains(name)) missing.push_back(name);
+  }
+  return missing;
+}
+
+int simulate(const Arguments& arguments) {
+  const std::vector<RunOptions> runs = plan(arguments);
+  const bool terminal = isatty(STDERR_FILENO) == 1 && runs.size() > 1;
   const Totals totals =
       run_all(runs, arguments.trace ? 1 : arguments.jobs, [&](const RunResult& result, const Totals& so_far) {
         if (terminal) fmt::print(stderr, "\r{} of {} runs", so_far.runs + 1, runs.size());
         if (arguments.json) return;
-        if (arguments.seeds == 1)
+        if (runs.size() == 1)
           fmt::print("seed {}: trace hash {:016x}, {} events, at rest {} s after the healing\n", result.seed,
                      result.hash, result.events, result.converged_after.count() / 1000);
       });
@@ -151,13 +223,20 @@ int simulate(const Arguments& arguments) {
     fmt::print("{}\n", to_json(totals, arguments).dump(2));
   } else {
     for (const RunResult& failed : totals.failed)
-      print_violation(failed, arguments, arguments.trace ? 0 : arguments.seeds == 1 ? kLinesShown : 0);
+      print_violation(failed, arguments, arguments.trace ? 0 : runs.size() == 1 ? kLinesShown : 0);
     if (arguments.probes) {
       for (const auto& [name, count] : totals.probes) fmt::print("{:10} {}\n", count, name);
     }
     print_totals(totals);
   }
-  return totals.failed.empty() ? kOk : kViolation;
+  bool good = totals.failed.empty();
+  if (arguments.probes && !arguments.crash_everywhere) {
+    for (const std::string_view name : unreached(totals)) {
+      fmt::print(stderr, "never reached: {}\n", name);
+      good = false;
+    }
+  }
+  return good ? kOk : kViolation;
 }
 
 }  // namespace
@@ -171,7 +250,10 @@ int main(int argc, char** argv) {
     return kUsage;
   }
   if (arguments->help) {
-    fmt::print("{}", kHelp);
+    std::string names;
+    for (const Scenario& story : scenarios())
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", story.name);
+    fmt::print(kHelp, names);
     return kOk;
   }
   return simulate(*arguments);

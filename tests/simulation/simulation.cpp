@@ -182,6 +182,8 @@ class Run {
   RunResult result() {
     RunResult result;
     result.seed = options_.seed;
+    result.scenario = options_.scenario;
+    result.crash = options_.crash;
     result.violation = universe_.violation;
     if (result.violation)
       result.trace.assign(universe_.trace.newest().begin(), universe_.trace.newest().end());

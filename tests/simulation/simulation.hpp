@@ -30,6 +30,8 @@ struct RunOptions {
 
 struct RunResult {
   std::uint64_t seed{0};
+  const Scenario* scenario{nullptr};
+  CrashAt crash{};
   std::optional<Violation> violation;
   std::vector<Trace::Line> trace;  ///< the newest lines, with a violation
   std::uint64_t hash{0};
