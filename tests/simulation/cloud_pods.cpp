@@ -165,7 +165,7 @@ void Cloud::strike(const SimPodPtr& pod, RuntimeFault::Kind kind, Duration lasts
     case RuntimeFault::Kind::spot_reclaimed:
       for (const std::string& line : failure_words(FailureCause::spot_reclaimed, random_).system)
         say(pod, line);
-      return vanish(pod);
+      return exit(pod);
     case RuntimeFault::Kind::pod_vanishes:
       return vanish(pod);
     default:

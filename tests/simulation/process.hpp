@@ -77,9 +77,7 @@ class Process : public std::enable_shared_from_this<Process> {
   bool stands_still() const { return scheduler_.now() < still_until_; }
 
   /// The monotonic clock, whose origin says nothing.
-  MonoTime now() const {
-    return frozen_ && stands_still() ? frozen_at_ : scheduler_.now() + origin - lost_;
-  }
+  MonoTime now() const { return frozen_ && stands_still() ? frozen_at_ : scheduler_.now() + origin - lost_; }
   Duration origin{0};
   /// How wrong the wall clock is.
   Duration wall_skew{0};

@@ -101,7 +101,8 @@ struct SimStore::Wire : std::enable_shared_from_this<SimStore::Wire> {
   std::string sender;
 
   void send(const std::shared_ptr<Exchange>& exchange, Duration slow) {
-    scheduler.after(exchange->fate.latency + slow, [self = shared_from_this(), exchange] { self->arrive(exchange); });
+    scheduler.after(exchange->fate.latency + slow,
+                    [self = shared_from_this(), exchange] { self->arrive(exchange); });
   }
 
   void arrive(const std::shared_ptr<Exchange>& exchange) {
@@ -121,7 +122,8 @@ struct SimStore::Wire : std::enable_shared_from_this<SimStore::Wire> {
   /// Something on the way has sent it twice.
   void repeat(const std::shared_ptr<Exchange>& exchange) {
     scheduler.after(random.between(Duration{0}, kLatestDuplicate), [self = shared_from_this(), exchange] {
-      if (self->serve(*exchange).status == kOk) self->fates.effect(Service::supabase, exchange->name + " (again)");
+      if (self->serve(*exchange).status == kOk)
+        self->fates.effect(Service::supabase, exchange->name + " (again)");
     });
   }
 
@@ -152,17 +154,20 @@ struct SimStore::Wire : std::enable_shared_from_this<SimStore::Wire> {
 
   http::Response call(const Exchange& exchange) {
     try {
-      return answered(200, database.rpc(exchange.function, nlohmann::json::parse(exchange.body), scheduler.wall()).dump());
+      return answered(
+          200,
+          database.rpc(exchange.function, nlohmann::json::parse(exchange.body), scheduler.wall()).dump());
     } catch (const SqlError& error) {
       return sql_error(error.code, error.what());
     }
   }
 };
 
-SimStore::SimStore(Process& process, Database& database, const DatabaseWeather& weather, Fates& fates, Random random,
-                   std::string sender)
+SimStore::SimStore(Process& process, Database& database, const DatabaseWeather& weather, Fates& fates,
+                   Random random, std::string sender)
     : process_(process),
-      wire_(std::make_shared<Wire>(process.scheduler(), database, weather, fates, random.fork(), std::move(sender))),
+      wire_(std::make_shared<Wire>(process.scheduler(), database, weather, fates, random.fork(),
+                                   std::move(sender))),
       random_(random) {}
 
 SimStore::Call SimStore::write(std::string function, std::string body, std::string about, bool repeatable) {
@@ -178,12 +183,15 @@ Async<std::string> SimStore::attempt(const Call& call, MonoTime deadline, bool& 
   exchange->ticket = process_.ticket();
   exchange->fate = wire_->fates.of(Service::supabase, exchange->name);
   ++requests_;
-  if (exchange->fate.kind == Fate::Kind::not_reached || wire_->weather.fault == DatabaseWeather::Fault::down) {
+  if (exchange->fate.kind == Fate::Kind::not_reached ||
+      wire_->weather.fault == DatabaseWeather::Fault::down) {
     co_await process_.wait(process_.ticket(), exchange->fate.latency);
     co_return fail(ErrorKind::unavailable, "connection refused");
   }
-  const Duration slow = wire_->weather.slow == Duration{0} ? Duration{0} : random_.between(Duration{0}, wire_->weather.slow);
-  if (slow > kStatementTimeout) exchange->fate.kind = Fate::Kind::request_lost;  // cancelled there, and rolled back
+  const Duration slow =
+      wire_->weather.slow == Duration{0} ? Duration{0} : random_.between(Duration{0}, wire_->weather.slow);
+  if (slow > kStatementTimeout)
+    exchange->fate.kind = Fate::Kind::request_lost;  // cancelled there, and rolled back
   sent = true;
   wire_->send(exchange, slow);
   const Duration left = std::min<Duration>(kAttemptTimeout, deadline - process_.now());
@@ -193,7 +201,8 @@ Async<std::string> SimStore::attempt(const Call& call, MonoTime deadline, bool& 
     co_return fail(transport_error(kind, "no answer in time"));
   }
   const http::Response& response = exchange->response;
-  if (response.status < 200 || response.status > 299) co_return fail(supabase::error_of(response, call.effect));
+  if (response.status < 200 || response.status > 299)
+    co_return fail(supabase::error_of(response, call.effect));
   if (!response.is_json()) co_return fail(ErrorKind::malformed, "the answer is text/html, not JSON");
   co_return exchange->response.body;
 }
@@ -267,7 +276,8 @@ Async<CasOutcome> SimStore::update_worker(ports::Fence fence, ports::WorkerChang
 
 Async<ports::TasksFreed> SimStore::fail_worker(ports::Fence fence, ports::FailureRecord failure) {
   const std::string function = "gpuwarden_fail_worker";
-  const std::string request = fmt::format("{}-{:08x}-{}", wire_->sender, random_.next() & 0xffffffffU, ++calls_);
+  const std::string request =
+      fmt::format("{}-{:08x}-{}", wire_->sender, random_.next() & 0xffffffffU, ++calls_);
   const auto answer = co_await post(
       write(function, supabase::failure_request(fence, failure, request), failure.worker.str()));
   if (!answer) co_return fail(answer.error());
