@@ -77,7 +77,7 @@ void Cloud::live(const SimPodPtr& pod) {
   say(pod, "create pod " + pod->id);
   const auto later = [this, pod](Duration delay, auto event) {
     world_.scheduler.after(delay, [pod, event] {
-      if (pod->exists() && pod->state != PodStatus::error) event();
+      if (pod->state == PodStatus::provisioning || pod->state == PodStatus::starting) event();
     });
   };
   const auto strikes = [this, pod](FailureCause cause) {

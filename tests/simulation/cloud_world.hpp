@@ -93,6 +93,14 @@ struct CloudWorld {
                                         {"change_param", fields}});
     if (!answer.at("done").get<bool>()) throw std::runtime_error(answer.dump());
   }
+  /// The daemon gives the worker up: its task goes back to the queue.
+  void fail(const std::string& worker) {
+    const auto answer = rpc("gpuwarden_fail_worker", {{"worker_id_param", worker},
+                                                      {"owner_param", kOwner},
+                                                      {"epoch_param", epoch_},
+                                                      {"failure_param", {{"cause", "heartbeat_lost"}}}});
+    if (!answer.at("done").get<bool>()) throw std::runtime_error(answer.dump());
+  }
   const Database::WorkerRow& row(const std::string& worker) const { return database.workers().at(worker); }
   const Database::Task& task(const std::string& id) const { return database.tasks().at(id); }
 

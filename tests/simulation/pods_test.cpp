@@ -153,6 +153,22 @@ TEST(SimulatedPod, CompletesLateAlthoughItsPodIsGone) {
   EXPECT_EQ(world.task(task).status, "Complete");
 }
 
+TEST(SimulatedPod, ItsLateCompletionIsRefusedOnceTheTaskWasTakenBack) {
+  CloudWorld world;
+  world.pod_fate.stalled = 10min;
+  const std::string worker = world.registered(1);
+  world.working(worker);
+  const std::string task = world.database.add_task("image", world.scheduler.wall());
+  world.cloud.wake_workers();
+  world.pass(2min);
+  world.fail(worker);
+  EXPECT_EQ(world.task(task).status, "Queued");
+  world.pass(10min);
+  EXPECT_EQ(world.task(task).completions, 0);
+  EXPECT_EQ(world.probes.counts().at("worker: stale completion refused"), 2U)
+      << "the late one and its repetition";
+}
+
 TEST(SimulatedPod, ObeysDrainAndStop) {
   CloudWorld world;
   const std::string worker = world.registered(1);
