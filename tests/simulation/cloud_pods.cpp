@@ -77,7 +77,7 @@ void Cloud::live(const SimPodPtr& pod) {
   say(pod, "create pod " + pod->id);
   const auto later = [this, pod](Duration delay, auto event) {
     world_.scheduler.after(delay, [pod, event] {
-      if (pod->exists() && pod->state != PodStatus::error) event();
+      if (pod->state == PodStatus::provisioning || pod->state == PodStatus::starting) event();
     });
   };
   const auto strikes = [this, pod](FailureCause cause) {
@@ -165,7 +165,7 @@ void Cloud::strike(const SimPodPtr& pod, RuntimeFault::Kind kind, Duration lasts
     case RuntimeFault::Kind::spot_reclaimed:
       for (const std::string& line : failure_words(FailureCause::spot_reclaimed, random_).system)
         say(pod, line);
-      return vanish(pod);
+      return exit(pod);
     case RuntimeFault::Kind::pod_vanishes:
       return vanish(pod);
     default:

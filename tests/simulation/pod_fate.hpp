@@ -31,7 +31,7 @@ struct RuntimeFault {
     pod_exits,          ///< EXITED
     pod_errors,         ///< ERROR
     pod_vanishes,       ///< gone without a DELETE
-    spot_reclaimed      ///< the same, announced in the system log
+    spot_reclaimed      ///< EXITED, with the reason in the system log
   } kind{Kind::crash};
   Duration after{0};
   Duration lasts{std::chrono::hours(24)};
@@ -45,7 +45,7 @@ struct PodFate {
   using seconds = std::chrono::seconds;
   /// What keeps it from its first heartbeat; nullopt = nothing. no_capacity, insufficient_balance,
   /// invalid_request and unauthorized refuse the create. Of run-time causes worker_crashed, out_of_memory,
-  /// gpu_error and disk_full end the process at the start step, spot_reclaimed takes the pod while it is
+  /// gpu_error and disk_full end the process at the start step, spot_reclaimed stops the pod while it is
   /// provided; heartbeat_lost, task_stuck and unclassified are nothing here.
   std::optional<FailureCause> cause;
   /// How far into its stage the cause strikes: of provisioning for pod_error, pod_vanished; of RUNNING for

@@ -17,6 +17,16 @@ constexpr Duration kAgain = seconds(5);     // after a request without an answer
 constexpr Duration kRefused = seconds(30);  // after one that was refused
 constexpr Duration kDiesAtStart{2500};      // before the agent takes the worker for started
 
+/// A request that nobody waits for any more arrives.
+void arrives_late(World& world, const std::string& function, const nlohmann::json& arguments) {
+  try {
+    const nlohmann::json answer = world.hooks.rpc(function, arguments);
+    if (!answer.value("accepted", false)) world.probes.reached("worker: stale completion refused");
+  } catch (const SqlError&) {
+    world.probes.reached("worker: late completion refused by an error");
+  }
+}
+
 }  // namespace
 
 template <class Event>
@@ -133,13 +143,8 @@ void WorkerProcess::finish(TaskFate::Outcome outcome) {
   }
   // On its way whatever becomes of the pod meanwhile; the process waits for the answer.
   world.probes.reached("worker: completion under way for long");
-  world.scheduler.after(*stalled, [&world, function, arguments] {
-    try {
-      world.hooks.rpc(function, arguments);
-    } catch (const SqlError&) {
-      world.probes.reached("worker: late completion refused by an error");
-    }
-  });
+  world.scheduler.after(*stalled,
+                        [&world, function, arguments] { arrives_late(world, function, arguments); });
   after(*stalled + Duration{1}, [this, function, arguments] { send_end(function, arguments); });
 }
 
@@ -159,11 +164,7 @@ void WorkerProcess::over(const std::string& function, const nlohmann::json& argu
   if (const auto echo = run_.container().pod().fate.echo) {
     world.scheduler.after(*echo, [&world, function, arguments] {
       world.probes.reached("worker: request arrives once more");
-      try {
-        world.hooks.rpc(function, arguments);
-      } catch (const SqlError&) {
-        world.probes.reached("worker: late completion refused by an error");
-      }
+      arrives_late(world, function, arguments);
     });
   }
   begin_to_wait(Duration{100});
