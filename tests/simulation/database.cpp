@@ -1,7 +1,6 @@
 #include "simulation/database.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,121 +8,6 @@
 namespace gpuwarden::simulation {
 
 using nlohmann::json;
-
-/// The functions that PostgREST finds: by name and names of arguments. `writes` fail on a database that only
-/// reads.
-struct Functions {
-  using Body = json (Database::*)(const json&, WallTime);
-  struct Function {
-    std::string_view name;
-    Body body;
-    bool writes;
-    std::vector<std::string_view> required, optional;
-  };
-
-  static const Function* find(std::string_view name) {
-    static const std::array<Function, 18> kAll{{
-        {"gpuwarden_snapshot",
-         &Database::snapshot,
-         false,
-         {"owner_param"},
-         {"holder_param", "lease_sec_param", "options_param"}},
-        {"gpuwarden_queue_depth", &Database::queue_depth, false, {}, {}},
-        {"gpuwarden_register_worker",
-         &Database::register_worker,
-         true,
-         {"worker_id_param", "owner_param", "epoch_param", "details_param"},
-         {}},
-        {"gpuwarden_update_worker",
-         &Database::update_worker,
-         true,
-         {"worker_id_param", "owner_param", "epoch_param", "expected_param", "change_param"},
-         {}},
-        {"gpuwarden_fail_worker",
-         &Database::fail_worker,
-         true,
-         {"worker_id_param", "owner_param", "epoch_param", "failure_param"},
-         {}},
-        {"gpuwarden_add_evidence",
-         &Database::add_evidence,
-         true,
-         {"worker_id_param", "owner_param", "epoch_param", "failure_param"},
-         {}},
-        {"gpuwarden_rescue_tasks",
-         &Database::rescue_tasks,
-         true,
-         {"owner_param", "epoch_param", "options_param"},
-         {}},
-        {"gpuwarden_save_state",
-         &Database::save_state,
-         true,
-         {"owner_param", "epoch_param", "key_param", "value_param"},
-         {}},
-        {"gpuwarden_resign", &Database::resign, true, {"owner_param", "epoch_param", "holder_param"}, {}},
-        {"gpuwarden_operator",
-         &Database::operate,
-         true,
-         {"owner_param", "command_param"},
-         {"actor_param", "reason_param", "ttl_sec_param"}},
-        {"gpuwarden_worker_report",
-         &Database::worker_report,
-         true,
-         {"worker_id_param", "token_param", "report_param"},
-         {}},
-        {"gpuwarden_claim_task", &Database::claim_task, true, {"worker_id_param", "token_param"}, {}},
-        {"gpuwarden_complete_task",
-         &Database::complete_task,
-         true,
-         {"worker_id_param", "token_param", "task_id_param", "attempt_param"},
-         {"result_param"}},
-        {"gpuwarden_fail_task",
-         &Database::fail_task,
-         true,
-         {"worker_id_param", "token_param", "task_id_param", "attempt_param"},
-         {"error_param"}},
-        {"func_claim_available_task", &Database::legacy_claim, true, {"worker_id_param"}, {}},
-        {"func_mark_task_complete",
-         &Database::legacy_complete,
-         true,
-         {"task_id_param"},
-         {"result_data_param"}},
-        {"func_mark_task_failed", &Database::legacy_fail, true, {"task_id_param"}, {"error_message_param"}},
-        {"func_update_worker_heartbeat",
-         &Database::legacy_heartbeat,
-         true,
-         {"worker_id_param"},
-         {"vram_total_mb_param", "vram_used_mb_param"}},
-    }};
-    const auto* found = std::find_if(kAll.begin(), kAll.end(), [&](const auto& f) { return f.name == name; });
-    return found == kAll.end() ? nullptr : found;
-  }
-
-  static bool takes(const Function& function, const json& arguments) {
-    if (!arguments.is_object()) return false;
-    const auto in = [](const auto& names, const std::string& name) {
-      return std::find(names.begin(), names.end(), name) != names.end();
-    };
-    std::size_t given = 0;
-    for (const auto& entry : arguments.items()) {
-      if (in(function.required, entry.key())) {
-        ++given;
-      } else if (!in(function.optional, entry.key())) {
-        return false;
-      }
-    }
-    return given == function.required.size();
-  }
-};
-
-json Database::rpc(std::string_view function, const json& arguments, WallTime now) {
-  const auto* found = Functions::find(function);
-  if (found == nullptr || !Functions::takes(*found, arguments))
-    throw SqlError("PGRST202",
-                   fmt::format("Could not find the function public.{} with these arguments", function));
-  if (read_only_ && found->writes)
-    throw SqlError("25006", fmt::format("cannot execute {} in a read-only transaction", function));
-  return (this->*found->body)(arguments, now);
-}
 
 bool Database::leads(const json& arguments) const {
   const auto owner = sql::text(arguments, "owner_param");

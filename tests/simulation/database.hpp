@@ -59,6 +59,8 @@ class Database {
   const std::map<std::string, WorkerRow>& workers() const { return workers_; }
   const std::map<std::string, rows::Failure>& failures() const { return failures_; }  ///< by worker
   const std::map<std::string, rows::SharedRow>& shared_rows() const { return shared_; }
+  const std::map<std::string, rows::Leader>& leaders() const { return leaders_; }  ///< by owner
+  const std::map<std::pair<std::string, std::string>, rows::State>& states() const { return state_; }
   /// Null when nobody has led for the owner yet.
   const rows::Leader* leader(const std::string& owner) const;
   /// A value of gpuwarden_state; null when there is none.
@@ -76,10 +78,11 @@ class Database {
   using Timed = std::map<std::pair<WallTime, std::string>, WorkerRow*>;  ///< by time, then id
   struct Owned {
     Timed live, ended, outcomes;
+    std::map<std::pair<WallTime, std::string>, const rows::Failure*> failures;
   };
   struct Ran {
     WallTime at;
-    double took_s{0};
+    double took_s{0};  ///< 0 = not known
   };
 
   // Leadership and settings (database.cpp).
@@ -108,7 +111,8 @@ class Database {
   Json pace_json(WallTime now) const;
   std::pair<double, double> spent(const Owned& owned, WallTime now) const;  ///< all of it, the fruitless part
   void adopt_requests(Owned& owned, WallTime now);
-  Json exchange_beacon(const std::string& owner, const Json& options, bool leading, WallTime now);
+  Json recent_failures_json(const Owned& owned, WallTime now) const;
+  Json exchange_beacon(const std::string& owner, const Json& options, WallTime now);
 
   // Rows of workers (database_worker_rows.cpp).
   Json register_worker(const Json& arguments, WallTime now);
@@ -117,7 +121,10 @@ class Database {
   Json add_evidence(const Json& arguments, WallTime now);
   Json save_state(const Json& arguments, WallTime now);
   Json resign(const Json& arguments, WallTime now);
-  Json operate(const Json& arguments, WallTime now);  // database_operator.cpp
+
+  // database_operator.cpp
+  Json operate(const Json& arguments, WallTime now);
+  Json operator_state(const std::string& owner, WallTime now) const;
 
   // What pods call (database_pod_functions.cpp).
   WorkerRow& authenticate(const Json& arguments);

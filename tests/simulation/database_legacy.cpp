@@ -1,20 +1,8 @@
-#include <fmt/format.h>
-
 #include "simulation/database.hpp"
 
 namespace gpuwarden::simulation {
 
 using nlohmann::json;
-
-namespace {
-
-std::string timestamptz(WallTime time) {
-  auto out = sql::utc(time);
-  out.pop_back();
-  return out + "+00:00";
-}
-
-}  // namespace
 
 json Database::legacy_claim(const json& arguments, WallTime now) {
   const auto worker = sql::text(arguments, "worker_id_param").value_or("");
@@ -36,9 +24,9 @@ json Database::legacy_claim(const json& arguments, WallTime now) {
                        {"status", task->status},
                        {"attempts", task->attempts},
                        {"worker_id", sql::or_null(worker)},
-                       {"generation_started_at", timestamptz(now)},
+                       {"generation_started_at", sql::timestamptz(now)},
                        {"task_data", task->params},
-                       {"created_at", timestamptz(task->created_at)},
+                       {"created_at", sql::timestamptz(task->created_at)},
                        {"task_type", task->type}}});
 }
 

@@ -2,6 +2,8 @@
 #include <limits>
 #include <utility>
 
+#include "gpuwarden/supabase/codec.hpp"
+
 #include "simulation/database.hpp"
 
 namespace gpuwarden::simulation {
@@ -11,7 +13,6 @@ using nlohmann::json;
 namespace {
 
 constexpr Duration kDay = std::chrono::hours(24);
-constexpr int kSchemaVersion = 2;
 
 std::string_view shown_phase(const Database::WorkerRow& row, std::string_view status, bool busy) {
   if (status == "active") return busy ? "busy" : "idle";
@@ -41,16 +42,18 @@ json Database::snapshot(const json& arguments, WallTime now) {
     leading = take_lead(owner, holder, lease, now);
   }
   Owned& owned = of_owner(owner);
+  json beacon;
   if (leading) {
     keep_settings(owner, options, now);
     adopt_requests(owned, now);
+    beacon = exchange_beacon(owner, options, now);
   }
   const auto* leader = this->leader(owner);
   const auto* breaker = state(owner, "breaker");
   const auto [spent_usd, fruitless_usd] = spent(owned, now);
 
   json out = json::object();
-  out["schema_version"] = kSchemaVersion;
+  out["schema_version"] = supabase::kSchemaVersion;
   out["db_now"] = sql::utc(now);
   out["writable"] = writable;
   out["leader"] = {
@@ -74,7 +77,8 @@ json Database::snapshot(const json& arguments, WallTime now) {
   out["spent_last_day_usd"] = spent_usd;
   out["fruitless_last_day_usd"] = fruitless_usd;
   out["pace"] = pace_json(now);
-  out["beacon"] = exchange_beacon(owner, options, leading, now);
+  out["recent_failures"] = recent_failures_json(owned, now);
+  out["beacon"] = std::move(beacon);
   return out;
 }
 
@@ -90,11 +94,15 @@ void Database::adopt_requests(Owned& owned, WallTime now) {
   }
 }
 
-json Database::exchange_beacon(const std::string& owner, const json& options, bool leading, WallTime now) {
-  const auto* left_behind = state(owner, "beacon");
-  json before = left_behind == nullptr ? json(nullptr) : left_behind->value;
+json Database::exchange_beacon(const std::string& owner, const json& options, WallTime now) {
+  constexpr std::size_t kLongest = 200;
   const auto beacon = sql::text(options, "beacon");
-  if (leading && beacon && !beacon->empty()) put_state(owner, "beacon", *beacon, now);
+  if (!beacon || beacon->empty()) return nullptr;
+  const auto* left_behind = state(owner, "beacon");
+  json before;
+  if (left_behind != nullptr && !left_behind->value.is_null())
+    before = left_behind->value.is_string() ? left_behind->value : json(sql::as_text(left_behind->value));
+  put_state(owner, "beacon", sql::left(*beacon, kLongest), now);
   return before;
 }
 
@@ -191,6 +199,23 @@ json Database::tombstones_json(const Owned& owned, WallTime now) const {
   return out;
 }
 
+json Database::recent_failures_json(const Owned& owned, WallTime now) const {
+  constexpr Duration kRecent = std::chrono::minutes(10);
+  constexpr std::size_t kMost = 500;
+  json out = json::array();
+  std::size_t seen = 0;
+  for (auto entry = owned.failures.rbegin(); entry != owned.failures.rend() && seen < kMost;
+       ++entry, ++seen) {
+    const rows::Failure& failure = *entry->second;
+    if (failure.created_at <= now - kRecent) break;
+    const json* silent = sql::member(failure.evidence, "heartbeat_age_s");
+    if (silent == nullptr || !silent->is_number()) continue;
+    out.push_back(
+        {{"worker_id", failure.worker}, {"age_s", sql::age(now, failure.created_at)}, {"silent_s", *silent}});
+  }
+  return out;
+}
+
 json Database::override_json(const std::string& owner, WallTime now) const {
   const auto* forced = state(owner, "breaker_override");
   if (forced == nullptr) return nullptr;
@@ -217,7 +242,7 @@ json Database::pace_json(WallTime now) const {
     double sum = 0;
     int samples = 0;
     for (const auto& each : ran) {
-      if (each.at <= now - kDay) continue;
+      if (each.at <= now - kDay || each.took_s <= 0) continue;
       sum += each.took_s;
       ++samples;
     }

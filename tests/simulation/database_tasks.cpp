@@ -66,11 +66,9 @@ void Database::complete(Task& task, WallTime now) {
   task.processed_at = task.updated_at = now;
   ++task.completions;
   if (auto* row = find_worker(task.worker)) ++row->completed_tasks;
-  if (task.started_at != WallTime{}) {
-    auto& ran = durations_[task.type];
-    if (ran.size() == kDurationsKept) ran.pop_front();
-    ran.push_back({now, sql::age(now, task.started_at)});
-  }
+  auto& ran = durations_[task.type];
+  if (ran.size() == kDurationsKept) ran.pop_front();
+  ran.push_back({now, task.started_at == WallTime{} ? 0 : sql::age(now, task.started_at)});
   link(task);
 }
 

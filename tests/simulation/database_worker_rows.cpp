@@ -82,7 +82,6 @@ json Database::update_worker(const json& arguments, WallTime now) {
   const auto id = sql::text(arguments, "worker_id_param").value_or("");
   const json& expected = sql::document(arguments, "expected_param");
   const json& change = sql::document(arguments, "change_param");
-  if (!expected.is_null() && !expected.is_array()) throw SqlError("22P02", "expected JSON array");
   if (!leads(arguments)) return refusal("not_leader");
   auto* row = find_worker(id);
   if (row == nullptr || row->owner != sql::text(arguments, "owner_param")) return refusal("unknown_worker");
@@ -169,6 +168,7 @@ json Database::fail_worker(const json& arguments, WallTime now) {
   keep_settings(owner, given, now);
   failure.id = new_uuid();
   const auto& stored = failures_.emplace(id, std::move(failure)).first->second;
+  of_owner(owner).failures.emplace(std::pair(now, id), &stored);
   for (const auto& task : stored.tasks) failures_of_task_[task].push_back(&stored);
 
   row->cause = *cause;
@@ -235,9 +235,12 @@ json Database::save_state(const json& arguments, WallTime now) {
     throw SqlError("22023", "cannot delete from scalar");
   }
   const auto owner = *sql::text(arguments, "owner_param");
+  const auto* before = *key == "breaker" ? state(owner, *key) : nullptr;
+  const auto generation = [](const json& of) { return sql::bigint(of, "generation").value_or(0); };
+  if (before != nullptr && generation(value) < generation(before->value)) return refusal("older_generation");
   // The age of a breaker's state survives writes that keep state and generation.
   WallTime changed_at = now;
-  if (const auto* before = state(owner, *key); before != nullptr && *key == "breaker") {
+  if (before != nullptr) {
     const auto same = [&](const char* field) {
       const json* was = sql::member(before->value, field);
       const json* is = sql::member(value, field);

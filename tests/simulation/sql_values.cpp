@@ -258,4 +258,10 @@ std::string utc(WallTime time) {
   return out;
 }
 
+std::string timestamptz(WallTime time) {
+  std::string out = utc(time);
+  out.pop_back();
+  return out + "+00:00";
+}
+
 }  // namespace gpuwarden::simulation::sql

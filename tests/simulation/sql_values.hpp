@@ -65,6 +65,8 @@ inline double age(WallTime now, WallTime then) {
 Duration duration_of(double seconds);
 /// "2026-11-24T01:48:40.12Z", as to_jsonb prints a time.
 std::string utc(WallTime time);
+/// The same for a time with its zone, "+00:00".
+std::string timestamptz(WallTime time);
 
 template <class T>
 Json or_null(const std::optional<T>& value) {

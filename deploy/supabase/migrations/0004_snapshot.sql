@@ -81,6 +81,7 @@ language sql stable set search_path = public, pg_temp as $$
     'worker_id', g.worker_id, 'success', g.outcome = 'success', 'cause', f.cause, 'gpu', g.gpu,
     'data_center', g.data_center, 'volume_id', g.volume_id, 'cloud', g.cloud, 'fingerprint', f.fingerprint,
     'script_hash', g.script_hash, 'generation', g.generation,
+    'took_s', case when g.outcome = 'success' then greatest(extract(epoch from g.outcome_at - g.registered_at), 0) end,
     'age_s', greatest(extract(epoch from at_param - g.outcome_at), 0)) order by g.outcome_at desc), '[]'::jsonb)
   from (select * from public.gpuwarden_workers
         where owner = owner_param and outcome is not null
@@ -99,6 +100,43 @@ language sql stable set search_path = public, pg_temp as $$
   from public.gpuwarden_workers
   where owner = owner_param and (ended_at is null or ended_at > at_param - interval '24 hours')
     and (pod_id is not null or phase = 'unknown' and ended_at is null)
+$$;
+
+-- Of that, what went to pods that have ended and never finished a task. The look-up is a scalar, so that it is one probe of
+-- an index a worker, however the planner guesses the number of rows.
+create or replace function public.gpuwarden_fruitless_last_day(owner_param text, at_param timestamptz) returns double precision
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(sum(g.cost_per_hr * greatest(extract(epoch from
+    g.ended_at - greatest(g.registered_at, at_param - interval '24 hours')), 0) / 3600.0), 0)::double precision
+  from public.gpuwarden_workers g
+  where g.owner = owner_param and g.ended_at > at_param - interval '24 hours' and g.pod_id is not null
+    and (select true from public.tasks t where t.worker_id = g.worker_id and t.status = 'Complete' limit 1) is null
+$$;
+
+-- How long tasks of each type take: the mean of the newest 50 that were completed in the last 24 hours. The types are found by
+-- skipping through the index from one to the next, and each is one short range of it; 200 types are looked at.
+create or replace function public.gpuwarden_pace(at_param timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  with recursive types(task_type) as (
+    (select t.task_type from public.tasks t where t.status = 'Complete' order by t.task_type limit 1)
+    union all
+    select (select t.task_type from public.tasks t where t.status = 'Complete' and t.task_type > types.task_type
+            order by t.task_type limit 1)
+    from types where types.task_type is not null
+  )
+  select coalesce(jsonb_object_agg(pace.task_type::text, jsonb_build_object('typical_s', pace.typical, 'samples', pace.samples)), '{}'::jsonb)
+  from (
+    select k.task_type, d.typical, d.samples
+    from (select task_type from types where task_type is not null limit 200) k
+    cross join lateral (
+      select avg(extract(epoch from n.ended - n.started)) as typical, count(*) as samples
+      from (select t.generation_started_at as started, coalesce(t.generation_processed_at, t.updated_at) as ended
+            from public.tasks t
+            where t.status = 'Complete' and t.task_type = k.task_type and t.updated_at > at_param - interval '24 hours'
+            order by t.updated_at desc limit 50) n
+      where n.ended > n.started) d
+    where d.samples > 0
+  ) pace
 $$;
 
 -- Options that pods' functions need, from whatever call of the daemon names them.
@@ -133,6 +171,44 @@ language sql volatile set search_path = public, pg_temp as $$
   where g.worker_id = asked.worker_id
 $$;
 
+-- What the leader's snapshot before left behind; then leaves the new value. Waits for nobody: a row that is being written
+-- keeps its value, which shows at the next read. No writing, no failing: whatever is wrong shows by the old value, too.
+create or replace function public.gpuwarden_leave_beacon(owner_param text, beacon_param text) returns text
+language plpgsql set search_path = public, pg_temp as $$
+declare
+  old_value jsonb;
+begin
+  select value into old_value from public.gpuwarden_state where owner = owner_param and key = 'beacon' for update skip locked;
+  if found then
+    update public.gpuwarden_state set value = to_jsonb(left(beacon_param, 200)), changed_at = now()
+    where owner = owner_param and key = 'beacon';
+  else
+    select value into old_value from public.gpuwarden_state where owner = owner_param and key = 'beacon';
+    if not found then
+      insert into public.gpuwarden_state (owner, key, value) values (owner_param, 'beacon', to_jsonb(left(beacon_param, 200)))
+      on conflict (owner, key) do nothing;
+    end if;
+  end if;
+  return old_value #>> '{}';
+exception
+  when lock_not_available or disk_full or read_only_sql_transaction then
+    return old_value #>> '{}';
+end
+$$;
+
+-- Workers that failed in the last ten minutes, and how long their heartbeats had been missing then: how many of the silent
+-- were replaced lately must be known to a daemon that has just started, too.
+create or replace function public.gpuwarden_recent_failures(owner_param text, at_param timestamptz) returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'worker_id', f.worker_id, 'age_s', greatest(extract(epoch from at_param - f.created_at), 0),
+    'silent_s', f.evidence -> 'heartbeat_age_s') order by f.created_at desc), '[]'::jsonb)
+  from (select worker_id, created_at, evidence from public.gpuwarden_failures
+        where owner = owner_param and created_at > at_param - interval '10 minutes'
+        order by created_at desc limit 500) f
+  where jsonb_typeof(f.evidence -> 'heartbeat_age_s') = 'number'
+$$;
+
 create or replace function public.gpuwarden_snapshot(
   owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
 returns jsonb
@@ -143,6 +219,7 @@ declare
   looking boolean := coalesce(holder_param, '') = '';
   writable boolean := current_setting('transaction_read_only') = 'off';
   leader public.gpuwarden_leaders;
+  beacon text;
   breaker public.gpuwarden_state;
   forced jsonb;
   switches jsonb;
@@ -153,6 +230,9 @@ begin
     if writable and leader.holder = holder_param then
       perform public.gpuwarden_keep_settings(owner_param, options);
       perform public.gpuwarden_adopt_requests(owner_param);
+      if coalesce(options ->> 'beacon', '') <> '' then
+        beacon := public.gpuwarden_leave_beacon(owner_param, options ->> 'beacon');
+      end if;
     end if;
   end if;
   if leader is null then
@@ -195,8 +275,12 @@ begin
                    from (select worker_id, pod_id, ended_at from public.gpuwarden_workers
                          where owner = owner_param and ended_at > at - interval '24 hours'
                          order by ended_at desc limit 200) e),
+    'recent_failures', public.gpuwarden_recent_failures(owner_param, at),
+    'beacon', beacon,
     'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
-    'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at));
+    'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at),
+    'fruitless_last_day_usd', public.gpuwarden_fruitless_last_day(owner_param, at),
+    'pace', public.gpuwarden_pace(at));
 end
 $$;
 do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_snapshot(text, text, integer, jsonb)'); end $close$;
