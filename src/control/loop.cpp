@@ -34,7 +34,6 @@ using boost::asio::awaitable;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kRecentResults = 100;
-constexpr Duration kGapProbe = 250ms;
 constexpr Duration kSettle = 6s;        // for what is in flight when the end begins
 constexpr Duration kResign = 1500ms;    // an expired lease does the same, only later
 constexpr Duration kDrainPoll = 5s;     // at most, whatever the poll interval
@@ -74,8 +73,8 @@ struct ControlLoop::Impl {
   Drain drain{Drain::not_asked};
   MonoTime drain_until{}, tick_began{};
   Duration gap{0}, longest_stall{0};
-  int dropped{0};                                 ///< actions of this tick that found no room
-  std::optional<boost::asio::steady_timer> wake;  ///< never expires; cancelled = a tick ended or stop()
+  int dropped{0};                            ///< actions of this tick that found no room
+  boost::asio::steady_timer* wake{nullptr};  ///< of run(): never expires; cancelled = look again
   boost::asio::cancellation_signal give_up_tick;
 
   Impl(Environment environment, LoopSettings settings)
@@ -204,15 +203,12 @@ struct ControlLoop::Impl {
     tick_began = context.env.clock.now();
     auto done = [this](const std::exception_ptr& failure) {
       ticking = false;
-      wake->cancel();
+      if (wake != nullptr) wake->cancel();
       if (!stopping || !is_cancellation(failure)) rethrow(failure);
     };
     boost::asio::co_spawn(executor, tick(true, true),
                           boost::asio::bind_cancellation_slot(give_up_tick.slot(), std::move(done)));
-    while (ticking && !stopping) {
-      boost::system::error_code woken;
-      co_await wake->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, woken));
-    }
+    while (ticking && !stopping) co_await woken();
     if (ticking) give_up_tick.emit(boost::asio::cancellation_type::terminal);
   }
 
@@ -230,17 +226,18 @@ struct ControlLoop::Impl {
   void stop(Drain why) {
     if (drain == Drain::under_way) drain = why;
     stopping = true;
-    if (wake) wake->cancel();
+    if (wake != nullptr) wake->cancel();
   }
 
   /// How late a short timer fires is how long the loop was blocked (or the process was stopped). The same
   /// timer says that the loop lives, and ends a drain that takes too long, also in the middle of a tick.
   awaitable<void> watch(const std::function<void()>& alive) {
     while (!stopping) {
+      const Duration probe = context.settings.control.stall_probe;
       const MonoTime before = context.env.clock.now();
-      co_await context.env.clock.sleep_for(kGapProbe);
+      co_await context.env.clock.sleep_for(probe);
       const MonoTime now = context.env.clock.now();
-      const Duration late = now - before - kGapProbe;
+      const Duration late = now - before - probe;
       gap = std::max(gap, late);
       longest_stall = std::max(longest_stall, late);
       const Duration overdue =
@@ -250,12 +247,26 @@ struct ControlLoop::Impl {
     }
   }
 
+  awaitable<void> woken() {
+    boost::system::error_code ignored;
+    co_await wake->async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  }
+
   /// Sleeps to the next tick, waking early when asked to stop or when something has changed.
   awaitable<void> wait_until(MonoTime next) {
+    using namespace boost::asio::experimental::awaitable_operators;
+    auto interrupted = [this]() -> awaitable<void> {
+      while (!stopping && !hurry) co_await woken();
+    };
     while (!stopping && !hurry && context.env.clock.now() < next) {
-      co_await context.env.clock.sleep_for(std::min<Duration>(next - context.env.clock.now(), 200ms));
+      co_await (context.env.clock.sleep_for(next - context.env.clock.now()) || interrupted());
     }
     hurry = false;
+  }
+
+  void hurry_up() {
+    hurry = true;
+    if (wake != nullptr) wake->cancel();
   }
 
   /// A look ahead: the newest tick's view, with what is in flight now.
@@ -314,7 +325,10 @@ ControlLoop::~ControlLoop() = default;
 awaitable<void> ControlLoop::run() {
   Impl& self = *impl_;
   const auto executor = co_await boost::asio::this_coro::executor;
-  self.wake.emplace(executor, boost::asio::steady_timer::time_point::max());
+  boost::asio::steady_timer wake(executor, boost::asio::steady_timer::time_point::max());
+  self.wake = &wake;
+  // An event loop that is destroyed takes this frame along, before the loop object.
+  const std::unique_ptr<Impl, void (*)(Impl*)> forget(&self, [](Impl* impl) { impl->wake = nullptr; });
   self.tick_began = self.context.env.clock.now();
   self.on_decision = on_decision;
   boost::asio::co_spawn(executor, self.watch(on_alive), rethrow);
@@ -367,7 +381,7 @@ void ControlLoop::drain_and_stop(Duration limit) {
   if (impl_->drain != Drain::not_asked || impl_->stopping) return;
   impl_->drain = Drain::under_way;
   impl_->drain_until = impl_->context.env.clock.now() + limit;
-  impl_->hurry = true;
+  impl_->hurry_up();
 }
 Drain ControlLoop::drain() const {
   return impl_->drain;
@@ -375,7 +389,7 @@ Drain ControlLoop::drain() const {
 void ControlLoop::apply(LoopSettings settings) {
   take_settings(impl_->context, std::move(settings));
   impl_->offers.forget();
-  impl_->hurry = true;  // the new poll interval may be much shorter
+  impl_->hurry_up();  // the new poll interval may be much shorter
 }
 
 View ControlLoop::view() const {

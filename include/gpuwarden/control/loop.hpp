@@ -84,7 +84,7 @@ class ControlLoop {
   std::function<void(const DecisionRecord&)> on_decision;
   /// Called after each tick; for tests and for what follows the ticks.
   std::function<void(const TickReport&)> on_tick;
-  /// Called several times a second while the loop turns and the newest tick is not overdue: what a watchdog
+  /// Called at every stall probe while the loop turns and the newest tick is not overdue: what a watchdog
   /// wants to know. An outage of a service is no reason to fall silent, a tick that hangs is.
   std::function<void()> on_alive;
   /// Called once, when the end begins; `run()` should be over 10 s later.

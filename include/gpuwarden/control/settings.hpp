@@ -20,6 +20,9 @@ struct Settings {
   Duration poll{std::chrono::seconds(5)};
   Duration summary_every{std::chrono::minutes(5)};
   Duration collect_timeout{std::chrono::seconds(20)};
+  /// A timer of so long shows by its lateness how long the event loop stood still; a watchdog is fed as
+  /// often.
+  Duration stall_probe{std::chrono::milliseconds(250)};
   int max_actions_in_flight{64};
 };
 

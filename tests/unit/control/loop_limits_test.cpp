@@ -106,6 +106,32 @@ TEST_F(Alive, ATickThatNeverEndsFallsSilentAfterTwoMinutes) {
   world.advance(10s);
 }
 
+TEST_F(Alive, BetweenTicksTheLoopWakesForItsStallProbesAlone) {
+  settings.control.poll = settings.policy.poll = 10min;
+  settings.control.stall_probe = 2s;
+  ControlLoop loop(world.environment(), settings);
+  world.start(loop.run());
+  world.advance(30s);
+  const int before = world.clock.sleeps;
+  world.advance(60s);
+  EXPECT_EQ(world.clock.sleeps - before, 30);
+  loop.stop();
+  world.advance(10s);
+}
+
+TEST_F(Alive, NewSettingsEndTheWaitForTheNextTickAtOnce) {
+  settings.control.poll = settings.policy.poll = 10min;
+  ControlLoop loop(world.environment(), settings);
+  world.start(loop.run());
+  world.advance(30s);
+  ASSERT_EQ(world.store.count("snapshot"), 1);
+  loop.apply(settings);
+  world.advance(10ms);
+  EXPECT_EQ(world.store.count("snapshot"), 2);
+  loop.stop();
+  world.advance(10s);
+}
+
 struct Offers : Limits {};
 
 TEST_F(Offers, TheFirstRefreshIsWaitedForButNotForGood) {

@@ -1,0 +1,220 @@
+#include "simulation/simulation.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "simulation/operators.hpp"
+#include "simulation/workload.hpp"
+
+namespace gpuwarden::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kConverge = 15min;  // target 6
+constexpr Duration kLook = 15s;
+constexpr std::uint64_t kMostEvents = 20'000'000;
+
+class Run {
+ public:
+  explicit Run(const RunOptions& options)
+      : options_(options),
+        random_(options.seed),
+        universe_(drawn(options), hooks(), random_.fork()),
+        swarm_(universe_, random_.fork()),
+        daemons_(universe_, swarm_, random_.fork()),
+        operators_(universe_, daemons_, random_.fork()),
+        workload_(universe_, random_.fork()),
+        invariants_(universe_, swarm_, daemons_) {}
+
+  RunResult live() {
+    begin();
+    const MonoTime healing = MonoTime{} + universe_.profile.length;
+    if (options_.sabotage) {
+      until(MonoTime{} + universe_.profile.length / 2);
+      options_.sabotage(universe_, daemons_);
+    }
+    until(healing);
+    if (!universe_.violation) converge();
+    return result();
+  }
+
+ private:
+  static Profile drawn(const RunOptions& options) {
+    Profile profile = draw_profile(options.seed, options.groups, options.hours);
+    if (options.scenario != nullptr) options.scenario->shape(profile);
+    return profile;
+  }
+
+  WorldHooks hooks() {
+    WorldHooks hooks;
+    hooks.rpc = [this](std::string_view function, const nlohmann::json& arguments) {
+      return universe_.database.rpc(function, arguments, universe_.wall());
+    };
+    hooks.database_reachable = [this] { return universe_.weather.reaches_pods() && !swarm_.silenced(); };
+    hooks.reply_lost = [this] { return swarm_.reply_to_pod_lost(); };
+    hooks.pod_fate = [this](const nlohmann::json& request) { return swarm_.pod_fate(request); };
+    hooks.task_fate = [this](const std::string& type, const std::string&, int attempt) {
+      return swarm_.task_fate(type, attempt);
+    };
+    return hooks;
+  }
+
+  void begin() {
+    if (options_.on_note) {
+      universe_.on_note = [this](std::string_view what) { options_.on_note(universe_.now(), what); };
+    }
+    swarm_.on_effect = [this](Service service, std::string_view call) {
+      universe_.note(fmt::format("effect of {}", call));
+      invariants_.on_effect(service, call);
+      if (call != "gpuwarden_snapshot") daemons_.at_effect();
+    };
+    daemons_.on_start = [this](Daemon& daemon) { invariants_.on_start(daemon); };
+    daemons_.on_tick = [this](Daemon& daemon, const control::TickReport& report) { tick(daemon, report); };
+    if (options_.scenario != nullptr) {
+      swarm_.follow(*options_.scenario, options_.crash);
+      swarm_.on_crash = [this] { daemons_.kill_and_restart(5s); };
+      options_.scenario->begin(universe_);
+    } else {
+      swarm_.begin();
+      workload_.begin();
+      operators_.begin();
+    }
+    universe_.scheduler.after(1s, [this] { daemons_.begin(); });
+  }
+
+  void tick(Daemon& daemon, const control::TickReport& report) {
+    if (!report.plan.actions.empty()) {
+      for (const PlannedAction& planned : report.plan.actions)
+        universe_.note(fmt::format("{} plans {} {}: {}", daemon.name(), action_name(planned.action),
+                                   worker_of(planned.action).str(), planned.reason));
+    }
+    last_gates_ = report.plan.gates;
+    invariants_.on_tick(daemon, report);
+  }
+
+  void until(MonoTime limit) {
+    try {
+      while (!universe_.violation && universe_.scheduler.run_next(limit)) {
+        if (universe_.scheduler.events_run() > kMostEvents) universe_.violate("run.ends", "too many events");
+      }
+    } catch (const std::exception& error) {
+      universe_.violate("no.exception", error.what());
+    }
+  }
+
+  /// How long what has already gone wrong may go on by the settings' own deadlines.
+  Duration patience() const {
+    const policy::Settings& settings = daemons_.settings.policy;
+    Duration longest{0};
+    for (const rows::WorkerRow* row : universe_.database.live_workers(kOwner)) {
+      const std::string_view status = Database::status_of(*row);
+      const Duration age = universe_.wall() - row->registered_at;
+      if (status == "spawning") longest = std::max(longest, settings.spawning_timeout - age);
+      if (status == "active") longest = std::max(longest, settings.task_stuck_timeout);
+      if (status == "terminating") longest = std::max(longest, settings.shutdown_timeout);
+    }
+    if (const rows::State* breaker = universe_.database.state(kOwner, "breaker"); breaker != nullptr) {
+      const double pause = breaker->value.value("pause_s", 0.0);
+      if (breaker->value.value("state", "") == "open")
+        longest = std::max(longest, Duration(static_cast<Duration::rep>(pause * 1000)) -
+                                        (universe_.wall() - breaker->changed_at));
+    }
+    return longest;
+  }
+
+  void converge() {
+    universe_.note("everything is healed");
+    swarm_.heal();
+    operators_.heal();
+    daemons_.heal();
+    workload_.last(daemons_.settings.policy.max_active);
+    const MonoTime began = universe_.now();
+    const MonoTime limit = began + kConverge + patience();
+    while (!universe_.violation) {
+      until(universe_.now() + kLook);
+      const std::string missing = unrest();
+      if (missing.empty()) break;
+      if (universe_.now() >= limit) universe_.violate("liveness", missing + gates());
+    }
+    converged_after_ = universe_.now() - began;
+    if (!universe_.violation) invariants_.at_end(workload_.cancelled());
+  }
+
+  std::string gates() const {
+    std::string text;
+    for (const Gate& gate : last_gates_) text += fmt::format("; gate {}: {}", gate.name, gate.reason);
+    return text;
+  }
+
+  /// What is still missing until the fleet is at rest; empty = nothing.
+  std::string unrest() const {
+    const Database& database = universe_.database;
+    if (daemons_.main() == nullptr) return "no daemon runs";
+    if (database.queued_tasks() > 0) return fmt::format("{} tasks are queued", database.queued_tasks());
+    if (!database.in_progress().empty())
+      return fmt::format("{} tasks are in progress", database.in_progress().size());
+    const policy::Settings& settings = daemons_.settings.policy;
+    const int ceiling = std::max(settings.max_active, settings.min_active);
+    const auto wanted =
+        static_cast<std::size_t>(std::clamp(settings.keep_idle, settings.min_active, ceiling));
+    const auto rows = database.live_workers(kOwner);
+    std::set<std::string> names;
+    for (const rows::WorkerRow* row : rows) {
+      if (Database::status_of(*row) != "active")
+        return fmt::format("{} is {} ({})", row->id, Database::status_of(*row), row->phase);
+      names.insert(row->id);
+    }
+    if (rows.size() != wanted) return fmt::format("{} workers are there, {} are wanted", rows.size(), wanted);
+    std::size_t pods = 0;
+    for (const SimPodPtr& pod : universe_.cloud.pods()) {
+      if (!pod->exists() || pod->foreign) continue;
+      ++pods;
+      if (!names.contains(pod->name)) return fmt::format("pod {} ({}) is left over", pod->id, pod->name);
+    }
+    if (pods != rows.size()) return fmt::format("{} workers have {} pods", rows.size(), pods);
+    return "";
+  }
+
+  RunResult result() {
+    RunResult result;
+    result.seed = options_.seed;
+    result.scenario = options_.scenario;
+    result.crash = options_.crash;
+    result.violation = universe_.violation;
+    if (result.violation)
+      result.trace.assign(universe_.trace.newest().begin(), universe_.trace.newest().end());
+    result.hash = universe_.trace.hash();
+    result.events = universe_.scheduler.events_run();
+    result.kills = daemons_.kills();
+    result.daemons = daemons_.starts();
+    result.hours = std::chrono::duration<double, std::ratio<3600>>(universe_.now() - MonoTime{}).count();
+    result.converged_after = converged_after_;
+    result.changing_calls = swarm_.changing_calls();
+    result.figures = invariants_.figures();
+    result.probes = universe_.probes.counts();
+    return result;
+  }
+
+  const RunOptions& options_;
+  Random random_;
+  Universe universe_;
+  Swarm swarm_;
+  Daemons daemons_;
+  Operators operators_;
+  Workload workload_;
+  Invariants invariants_;
+  std::vector<Gate> last_gates_;
+  Duration converged_after_{0};
+};
+
+}  // namespace
+
+RunResult run(const RunOptions& options) {
+  return Run(options).live();
+}
+
+}  // namespace gpuwarden::simulation
