@@ -69,19 +69,18 @@ void note_queue(Tick& tick) {
 
 void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& observer) {
   const QueueDepth& queue = tick.snapshot.queue;
-  int wanted = 0;
+  const Load load = load_of(tick.snapshot, tick.settings);
+  WantedSize wanted;
   if (tick.seen.draining_all) {
     tick.gate("draining", "the whole fleet is asked to drain: nothing is spawned");
     drain_all(tick);
   } else {
-    const Load load = load_of(tick.snapshot, tick.settings);
     tick.plan.scale.drain = load.drain;
     Sizing sizing = lasting(tick, size_for(load.gpus, tick.settings));
     make_room_for_replacement(tick, sizing, observer);
     if (!enforce_cost_limit(tick, observer)) shrink(tick, sizing, observer);
     grow(tick, sizing, breaker, observer);
-    wanted = sizing.now.up;
-    tick.plan.scale.steps = size_steps(queue, load, sizing.now, tick.settings);
+    wanted = sizing.now;
   }
   const Strength now = strength_of(tick);
   ScaleFigures& scale = tick.plan.scale;
@@ -91,8 +90,9 @@ void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& o
   scale.spawning = now.spawning;
   scale.draining = now.draining;
   scale.idle = now.idle;
-  scale.wanted = wanted;
+  scale.wanted = wanted.up;
   scale.capacity = now.capacity();
+  scale.steps = size_steps(queue, load, wanted, tick.settings);
 }
 
 }  // namespace

@@ -118,7 +118,7 @@ TEST(Story, AnAmbiguousCreateIsGivenUpAfterItsTime) {
   teller.tick();
   EXPECT_THAT(teller.story(intent).deadlines,
               Contains(AllOf(Field(&Deadline::what, "a pod must show under its name"),
-                             Field(&Deadline::in, Duration(50s)))));
+                             Field(&Deadline::in, Duration(290s)))));
 }
 
 TEST(Story, AnIdleWorkerIsToldWhenItMayBeLetGo) {
