@@ -65,6 +65,9 @@ void check_fleet(const Draft& draft, const Usable& usable, Loaded& loaded) {
     warn("MAX_ACTIVE_GPUS", "is 0: no worker will ever be started.");
   if (sizes && fleet.keep_idle > 0 && fleet.keep_idle >= fleet.max_active)
     warn("MACHINES_TO_KEEP_IDLE", "leaves no room for work below MAX_ACTIVE_GPUS.");
+  if (fleet.queue_drain_target && draft.config.supabase.count_by_edge_function)
+    warn("TARGET_QUEUE_DRAIN_SEC",
+         "has no effect with TASK_COUNT_SOURCE=edge, whose counts name no types. Use TASK_COUNT_SOURCE=sql.");
   if (fleet.scale_down_multiplier > fleet.scale_up_multiplier)
     warn("SCALE_DOWN_MULTIPLIER",
          "is more than SCALE_UP_MULTIPLIER, so the fleet may grow and shrink in turn. Lower it.");

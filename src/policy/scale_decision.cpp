@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
+#include <unordered_map>
 
 namespace gpuwarden::policy {
 namespace {
@@ -14,12 +16,16 @@ bool is_idle(const Worker& worker) {
   return worker.status == WorkerStatus::active && worker.tasks.empty() && worker.idle_for.has_value();
 }
 
-/// The estimate for a type; null = too few samples to go by.
-const TaskPace* pace_of(const Snapshot& snapshot, const std::string& type) {
+using Paces = std::unordered_map<std::string_view, Duration>;
+
+/// Typical durations of the types that have enough samples to go by.
+Paces paces_of(const Snapshot& snapshot) {
   constexpr int kSamples = 3;
-  const auto found = snapshot.pace.find(type);
-  if (found == snapshot.pace.end()) return nullptr;
-  return found->second.samples >= kSamples && found->second.typical > Duration{0} ? &found->second : nullptr;
+  Paces paces;
+  for (const auto& [type, pace] : snapshot.pace) {
+    if (pace.samples >= kSamples && pace.typical > Duration{0}) paces.emplace(type, pace.typical);
+  }
+  return paces;
 }
 
 double of(Duration part, Duration whole) {
@@ -29,22 +35,23 @@ double of(Duration part, Duration whole) {
 /// GPUs for the tasks whose duration can be told; who they are and what is left to count goes into `figures`.
 double timed_load(const Snapshot& snapshot, DrainFigures& figures) {
   const QueueDepth& queue = snapshot.queue;
+  const Paces paces = paces_of(snapshot);
   double gpus = 0;
   figures.counted = queue.queued + queue.running;
   for (const auto& [type, depth] : queue.by_type) {
-    const TaskPace* pace = pace_of(snapshot, type);
-    if (pace == nullptr) continue;
+    const auto pace = paces.find(type);
+    if (pace == paces.end()) continue;
     figures.timed += depth.queued + depth.running;
     figures.counted -= depth.queued + depth.running;
-    figures.work += pace->typical * depth.queued;
-    gpus += static_cast<double>(depth.queued) * std::min(of(pace->typical, figures.target), 1.0);
+    figures.work += pace->second * depth.queued;
+    gpus += static_cast<double>(depth.queued) * std::min(of(pace->second, figures.target), 1.0);
   }
   figures.counted = std::max(figures.counted, 0L);
   double occupied = 0;
   for (const RunningTask& task : snapshot.running) {
-    const TaskPace* pace = pace_of(snapshot, task.type);
-    if (pace == nullptr) continue;
-    const Duration left = std::max(pace->typical - task.running_for, Duration{0});
+    const auto pace = paces.find(task.type);
+    if (pace == paces.end()) continue;
+    const Duration left = std::max(pace->second - task.running_for, Duration{0});
     figures.work += left;
     gpus += std::min(of(left, figures.target), 1.0);
     ++occupied;

@@ -68,6 +68,14 @@ TEST(Times, OfDelaysAcceptZeroAndTheDrainTargetIsOptional) {
   EXPECT_FALSE(FakeSource().set("TARGET_QUEUE_DRAIN_SEC", "0.9").load().config);
 }
 
+TEST(DrainTarget, IsWarnedAboutWhereTheCountsNameNoTypes) {
+  FakeSource fake;
+  fake.set("TARGET_QUEUE_DRAIN_SEC", "600");
+  EXPECT_EQ(about(fake.load().warnings, "TARGET_QUEUE_DRAIN_SEC"), "");
+  fake.set("TASK_COUNT_SOURCE", "edge");
+  EXPECT_NE(about(fake.load().warnings, "TARGET_QUEUE_DRAIN_SEC"), "");
+}
+
 TEST(Clouds, AreOneOrAny) {
   const auto any = FakeSource().set("RUNPOD_CLOUD", "any").load();
   EXPECT_TRUE(any.config->policy.any_cloud);
