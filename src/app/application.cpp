@@ -17,6 +17,7 @@
 #include "gpuwarden/app/logging.hpp"
 #include "gpuwarden/cli/context.hpp"
 #include "gpuwarden/control/loop.hpp"
+#include "gpuwarden/ops/explain.hpp"
 
 #include "control_socket.hpp"
 #include "daemon.hpp"
@@ -66,6 +67,10 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
     services.cycle = [&loop](bool dry) -> ports::Async<control::CycleSummary> {
       co_return co_await loop->once(dry);
     };
+    services.explain = [&loop](std::string worker) -> ports::Async<std::string> {
+      co_await loop->once(true);
+      co_return ops::explain_json(*loop, WorkerId(std::move(worker))).value_or("");
+    };
   }
   int code = cli::kFailed;
   boost::asio::co_spawn(io, cli::run_online(invocation, loaded, std::move(services), output),
@@ -106,8 +111,9 @@ int run_application(int argc, const char* const* argv) {
   std::signal(SIGPIPE, SIG_IGN);
   harden_process();
   cli::Output output = standard_output();
-  const cli::ParsedLine line = cli::parse(argc, argv, output);
+  cli::ParsedLine line = cli::parse(argc, argv, output);
   if (!line.invocation) return line.exit_code;
+  if (line.invocation->actor.empty()) line.invocation->actor = operator_name();
   const cli::Invocation& invocation = *line.invocation;
   output.json = invocation.json;
 

@@ -1,9 +1,11 @@
 #include "process.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <random>
 
 #include <fmt/format.h>
+#include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,6 +29,18 @@ std::string holder_name() {
   gethostname(host.data(), host.size() - 1);
   std::random_device random;
   return fmt::format("{}:{}:{:08x}", host.data(), getpid(), random());
+}
+
+std::string operator_name() {
+  for (const char* variable : {"SUDO_USER", "USER", "LOGNAME"}) {
+    if (const char* name = std::getenv(variable); name != nullptr && *name != '\0') return name;
+  }
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 4096> buffer{};
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+    return found->pw_name;
+  return fmt::format("user {}", getuid());
 }
 
 }  // namespace gpuwarden::app

@@ -15,5 +15,7 @@ config::Source read_source();
 
 /// Random, once per process; names it in the leader lease: "host:pid:hex".
 std::string holder_name();
+/// Who types: $SUDO_USER, $USER, $LOGNAME, or what the system calls this user.
+std::string operator_name();
 
 }  // namespace gpuwarden::app

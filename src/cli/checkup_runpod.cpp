@@ -79,8 +79,13 @@ boost::asio::awaitable<Finding> check_runpod(Checkup& checkup) {
 boost::asio::awaitable<Finding> check_gpu_types(Checkup& checkup) {
   if (!checkup.runpod_answers) co_return skipped(kNoAnswer);
   const policy::Settings& settings = checkup.scope.config().policy;
-  const auto offers = co_await checkup.scope.services.provider->gpu_offers(settings.cloud);
+  auto offers = co_await checkup.scope.services.provider->gpu_offers(settings.cloud);
   if (!offers) co_return failed_call(offers.error(), "gpuwarden doctor   (again)");
+  if (settings.any_cloud) {
+    auto more = co_await checkup.scope.services.provider->gpu_offers(Cloud::community);
+    if (!more) co_return failed_call(more.error(), "gpuwarden doctor   (again)");
+    offers->insert(offers->end(), more->begin(), more->end());
+  }
   std::vector<std::string> choices, wrong;
   for (const GpuOffer& offer : *offers) choices.push_back(offer.id);
   std::string good;

@@ -33,6 +33,10 @@ boost::asio::awaitable<int> workers(Scope scope);
 boost::asio::awaitable<int> worker(Scope scope);
 boost::asio::awaitable<int> tasks(Scope scope);
 boost::asio::awaitable<int> failures(Scope scope);
+boost::asio::awaitable<int> explain(Scope scope);
+boost::asio::awaitable<int> breaker(Scope scope);
+boost::asio::awaitable<int> pause(Scope scope);
+boost::asio::awaitable<int> resume(Scope scope);
 /// `flush` sends out what was printed so far.
 boost::asio::awaitable<int> doctor(Scope scope, std::function<void()> flush);
 int show_config(const Invocation& line, const config::Source& source, Output& output);

@@ -17,7 +17,7 @@ namespace {
 
 /// Texts of options that need a second look after CLI11 has split the line.
 struct Raw {
-  std::string worker, since, status;
+  std::string subject, since, status, lasting;
 };
 
 std::string indented(const std::string& lines) {
@@ -27,6 +27,22 @@ std::string indented(const std::string& lines) {
     if (c == '\n') out += "  ";
   }
   return out + "\n";
+}
+
+void add_operator_options(CLI::App& command, const std::string& name, Invocation& line, Raw& raw) {
+  if (name == "breaker") {
+    command.add_option("WORD", raw.subject, "hold, release, clear or reset; without one: how it stands")
+        ->type_name("");
+    command
+        .add_option("--for", raw.lasting,
+                    "hold and release: how long, such as 30m or 2h (default: until clear)")
+        ->type_name("TIME");
+  }
+  command
+      .add_option("--reason", line.reason,
+                  name == "resume" ? "why, for those who look later" : "why; the others will read it")
+      ->type_name("TEXT");
+  command.add_option("--actor", line.actor, "who you are (default: $SUDO_USER or $USER)")->type_name("NAME");
 }
 
 void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
@@ -39,9 +55,11 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
     if (info.name == "once") command->add_flag("--dry-run", line.dry_run, "only say what would be done");
     if (info.name == "workers") command->add_flag("--all", line.all, "ended workers too");
     if (info.name == "worker")
-      command->add_option("ID", raw.worker, "worker id, as in `gpuwarden workers`")
+      command->add_option("ID", raw.subject, "worker id, as in `gpuwarden workers`")
           ->required()
           ->type_name("");
+    if (info.name == "explain")
+      command->add_option("WORKER", raw.subject, "a worker's id; without one: the fleet")->type_name("");
     if (info.name == "tasks")
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");
@@ -57,6 +75,8 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
       command->add_flag("--check", line.check, "only say what is wrong; exit code 2 if anything is");
       command->add_flag("--example", line.example, "an environment file to start from");
     }
+    if (info.name == "breaker" || info.name == "pause" || info.name == "resume")
+      add_operator_options(*command, info.name, line, raw);
     if (info.name == "migrate") command->add_flag("--print", line.print, "write the SQL to standard output");
   }
 }
@@ -88,6 +108,34 @@ ParsedLine unknown_command(const std::string& word, Output& output) {
                      fmt::format("there is no command '{}'.{}", word,
                                  like ? fmt::format(" Did you mean: gpuwarden {}", *like) : ""),
                      "gpuwarden --help");
+}
+
+/// What is wrong with an operator's word; none = nothing. Fills in what its options say.
+std::optional<ParsedLine> check_operator(const Raw& raw, Invocation& line, Output& output) {
+  const std::string next = "gpuwarden " + line.command + " --help";
+  const std::string& word = raw.subject;
+  if (line.command == "breaker" && !word.empty()) {
+    const std::vector<std::string> words{"hold", "release", "clear", "reset"};
+    if (std::find(words.begin(), words.end(), word) == words.end()) {
+      const auto like = config::nearest(word, words);
+      return usage_error(output,
+                         fmt::format("breaker takes hold, release, clear or reset, not '{}'.{}", word,
+                                     like ? " Did you mean: gpuwarden breaker " + *like : ""),
+                         next);
+    }
+  }
+  const bool lasts = word == "hold" || word == "release";
+  if (!raw.lasting.empty()) {
+    line.lasting = parse_span(raw.lasting);
+    if (!lasts) return usage_error(output, "--for belongs to breaker hold and breaker release.", next);
+    if (!line.lasting)
+      return usage_error(
+          output, fmt::format("--for takes a time such as 30m, 2h or 1d, not '{}'.", raw.lasting), next);
+  }
+  const bool needs_reason = line.command == "pause" || lasts || word == "reset";
+  if (needs_reason && line.reason.find_first_not_of(" \t") == std::string::npos)
+    return usage_error(output, "--reason is needed: the others will want to know why.", next);
+  return std::nullopt;
 }
 
 /// What CLI11 refused, with the nearest option where one was misspelt.
@@ -139,7 +187,10 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
   if (!known) return usage_error(output, "no command given.", "gpuwarden --help");
 
   line.command = first;
-  if (!raw.worker.empty()) line.arguments.push_back(raw.worker);
+  if (!raw.subject.empty()) line.arguments.push_back(raw.subject);
+  if (first == "breaker" || first == "pause" || first == "resume") {
+    if (auto wrong = check_operator(raw, line, output)) return std::move(*wrong);
+  }
   if (!raw.since.empty()) {
     const auto since = parse_span(raw.since);
     if (!since)

@@ -69,6 +69,15 @@ std::string_view short_reason(const Gate& gate, const control::TickReport& repor
   return reason;
 }
 
+/// "1h 20m of work in 40 tasks, to be done in 10m 0s; 3 tasks of unknown duration are counted"
+std::string drain_words(const DrainFigures& drain) {
+  std::string text = fmt::format("{} of work in {} tasks, to be done in {}", format_duration(drain.work),
+                                 drain.timed, format_duration(drain.target));
+  if (drain.timed == 0) text = fmt::format("to be done in {}", format_duration(drain.target));
+  if (drain.counted > 0) text += fmt::format("; {} tasks of unknown duration are counted", drain.counted);
+  return text;
+}
+
 }  // namespace
 
 void print_plan(const control::CycleSummary& summary, bool done, Output& output) {
@@ -85,6 +94,7 @@ void print_plan(const control::CycleSummary& summary, bool done, Output& output)
     output.out << fmt::format("Queue    {} waiting, {} running\n", scale.queued, scale.running)
                << fmt::format("Fleet    {} wanted; {} active ({} idle), {} spawning, {} draining\n",
                               scale.wanted, scale.active, scale.idle, scale.spawning, scale.draining);
+    if (scale.drain) output.out << "Drain    " << drain_words(*scale.drain) << "\n";
   }
   print_actions(summary, done, output);
   if (!report.plan.gates.empty()) {

@@ -1,34 +1,13 @@
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 
+#include "json_access.hpp"
 #include "row_json.hpp"
 #include "status_view.hpp"
 
 namespace gpuwarden::cli {
 namespace {
-
-const Json& at(const Json& json, const char* name) {
-  static const Json kNone;
-  const auto found = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && found != json.end() ? *found : kNone;
-}
-std::string text(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_string() ? printable(value.get<std::string>()) : std::string();
-}
-long number(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_number() ? value.get<long>() : 0;
-}
-/// "5m 12s" of a number of seconds; empty when there is none.
-std::string span(const Json& json, const char* name) {
-  const Json& value = at(json, name);
-  return value.is_number() ? format_duration(Duration{std::llround(value.get<double>() * 1000)})
-                           : std::string();
-}
 
 void print_daemon(const Json& status, Output& output) {
   const Json& daemon = at(status, "daemon");
@@ -73,8 +52,14 @@ void print_figures(const Json& status, Output& output) {
   if (at(status, "paused") == true)
     output.out << "Paused   " << paint("yes", Colour::yellow, output.colour)
                << ": nothing is started or removed\n";
-  if (const Json& spent = at(status, "spent_last_day_usd"); spent.is_number())
-    output.out << fmt::format("Spent    {} in the last 24 hours\n", format_usd(spent.get<double>()));
+  if (const Json& spent = at(status, "spent_last_day_usd"); spent.is_number()) {
+    output.out << fmt::format("Spent    {} in the last 24 hours", format_usd(spent.get<double>()));
+    const Json& fruitless = at(status, "fruitless_last_day_usd");
+    if (fruitless.is_number() && fruitless.get<double>() > 0)
+      output.out << fmt::format(", {} of it on pods that never finished a task",
+                                format_usd(fruitless.get<double>()));
+    output.out << "\n";
+  }
 }
 
 void print_gates(const Json& status, Output& output) {

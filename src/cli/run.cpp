@@ -38,6 +38,10 @@ boost::asio::awaitable<int> dispatch(Scope scope) {
   if (name == "worker") co_return co_await worker(scope);
   if (name == "tasks") co_return co_await tasks(scope);
   if (name == "failures") co_return co_await failures(scope);
+  if (name == "explain") co_return co_await explain(scope);
+  if (name == "breaker") co_return co_await breaker(scope);
+  if (name == "pause") co_return co_await pause(scope);
+  if (name == "resume") co_return co_await resume(scope);
   Error unknown;
   unknown.message = "there is no command '" + name + "'";
   report_error(scope.output, unknown, "gpuwarden --help");

@@ -72,6 +72,7 @@ Json snapshot_status(const Snapshot& snapshot, const Error& daemon_error) {
             {"reason", breaker.reason}}},
           {"paused", snapshot.switches.paused},
           {"spent_last_day_usd", snapshot.spent_last_day_usd},
+          {"fruitless_last_day_usd", snapshot.fruitless_last_day_usd},
           {"workers", std::move(workers)}};
 }
 

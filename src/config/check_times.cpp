@@ -26,10 +26,16 @@ void check_times(const Draft& draft, const Usable& usable, Loaded& loaded) {
        "is more than SPAWNING_TIMEOUT_SEC, which covers the whole way, so it is never reached.");
   warn(times.spawning_timeout < 120s, "SPAWNING_TIMEOUT_SEC",
        "is below two minutes: pulling an image alone can take longer.");
+  warn(times.list_lag < 60s, "RUNPOD_LIST_LAG_SEC",
+       "is below a minute: a pod that shows late may come in addition to the one that replaced it.");
   warn(draft.config.bootstrap.pod_lease < 300s, "POD_LEASE_SEC",
        "is below five minutes: a short outage of Supabase makes every idle pod delete itself.");
   warn(times.overcapacity_idle_timeout > times.idle_timeout, "GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC",
        "is more than GPU_IDLE_TIMEOUT_SEC: surplus workers would stay longer than needed ones.");
+  warn(times.scale_down_delay > times.idle_timeout, "SCALE_DOWN_DELAY_SEC",
+       "is more than GPU_IDLE_TIMEOUT_SEC: idle workers stay until fewer have been enough for so long.");
+  warn(times.scale_up_delay > 300s, "SCALE_UP_DELAY_SEC",
+       "is above five minutes: tasks wait that long before a pod is even asked for.");
   warn(
       times.failure_window < times.spawning_timeout, "FAILURE_WINDOW_MINUTES",
       "is shorter than SPAWNING_TIMEOUT_SEC: workers that fail by timeout may leave the window before enough "

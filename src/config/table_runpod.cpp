@@ -7,11 +7,12 @@ namespace gpuwarden::config {
 namespace {
 
 Type cloud() {
-  return {"SECURE or COMMUNITY", [](std::string_view value, Draft& draft) -> std::string {
+  return {"SECURE, COMMUNITY or ANY", [](std::string_view value, Draft& draft) -> std::string {
             const std::string word = lower(value);
-            if (word != "secure" && word != "community")
-              return fmt::format("must be SECURE or COMMUNITY, not {}", quoted(value));
-            draft.config.policy.cloud = word == "secure" ? Cloud::secure : Cloud::community;
+            if (word != "secure" && word != "community" && word != "any")
+              return fmt::format("must be SECURE, COMMUNITY or ANY, not {}", quoted(value));
+            draft.config.policy.cloud = word == "community" ? Cloud::community : Cloud::secure;
+            draft.config.policy.any_cloud = word == "any";
             return {};
           }};
 }
@@ -102,7 +103,8 @@ std::vector<Variable> runpod_variables() {
        .group = group,
        .type = cloud(),
        .default_value = "SECURE",
-       .meaning = "Which of Runpod's clouds."},
+       .meaning =
+           "Which of Runpod's clouds; ANY takes the cheaper one first. Network volumes are in SECURE only."},
       {.name = "RUNPOD_DATA_CENTERS",
        .group = group,
        .type = list(in(&Config::policy, &policy::Settings::data_centers), "names, separated by commas"),

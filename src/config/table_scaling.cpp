@@ -30,18 +30,40 @@ std::vector<Variable> scaling_variables() {
        .group = group,
        .type = number(in(&Config::policy, &Settings::scale_up_multiplier), 0.01, 100),
        .default_value = "1.0",
-       .meaning = "Scales the wanted size when growing."},
+       .meaning = "Grows only when the need is above this multiple of the capacity."},
       {.name = "SCALE_DOWN_MULTIPLIER",
        .group = group,
        .type = number(in(&Config::policy, &Settings::scale_down_multiplier), 0.01, 100),
        .default_value = "0.9",
        .meaning =
            "Shrinks only when the need is below this part of the capacity, so that the fleet does not flap."},
+      {.name = "TARGET_QUEUE_DRAIN_SEC",
+       .group = group,
+       .type = optional_seconds(in(&Config::policy, &Settings::queue_drain_target)),
+       .unset_means = "the fleet is sized by the number of tasks",
+       .meaning =
+           "Sizes the fleet so that the queue is worked off in this time, by how long tasks of each type "
+           "took in the last 24 hours; a type with fewer than three finished tasks is counted as before.",
+       .example = "900"},
+      {.name = "SCALE_UP_DELAY_SEC",
+       .group = group,
+       .type = seconds_from_zero(in(&Config::policy, &Settings::scale_up_delay)),
+       .default_value = "0",
+       .meaning =
+           "How long more workers must be wanted without a break before one is started; 0 starts them at "
+           "once. A command that looks only once (gpuwarden once) does not wait."},
+      {.name = "SCALE_DOWN_DELAY_SEC",
+       .group = group,
+       .type = seconds_from_zero(in(&Config::policy, &Settings::scale_down_delay)),
+       .default_value = "30",
+       .meaning =
+           "How long fewer workers must be enough without a break before one is let go, beside its idle "
+           "time. A command that looks only once (gpuwarden once) does not wait."},
       {.name = "SCALE_DOWN_GRACE_PERIOD_SEC",
        .group = group,
        .type = seconds(in(&Config::policy, &Settings::scale_down_grace)),
        .default_value = "60",
-       .meaning = "How long fewer workers must be enough before one is let go."},
+       .meaning = "Pause from one scale-down to the next."},
       {.name = "SPAWNING_GRACE_PERIOD_SEC",
        .group = group,
        .type = seconds(in(&Config::policy, &Settings::spawning_grace)),
@@ -56,13 +78,18 @@ std::vector<Variable> scaling_variables() {
        .group = group,
        .type = optional_usd(in(&Config::policy, &Settings::max_hourly_cost_usd)),
        .unset_means = "no limit",
-       .meaning = "What all workers together may cost an hour.",
+       .meaning =
+           "What all workers together may cost an hour. Nothing is started that would pass it; where it is "
+           "passed all the same, workers go one by one, idle ones first and below MIN_ACTIVE_GPUS too; "
+           "busy ones finish their task.",
        .example = "5"},
       {.name = "MAX_DAILY_COST_USD",
        .group = group,
        .type = optional_usd(in(&Config::policy, &Settings::max_daily_cost_usd)),
        .unset_means = "no limit",
-       .meaning = "What may be spent in any 24 hours before nothing more is started.",
+       .meaning =
+           "What may be spent in any 24 hours. Nothing is started whose first hour would pass it; once it "
+           "is spent, workers go as with MAX_HOURLY_COST_USD.",
        .example = "60"},
   };
 }

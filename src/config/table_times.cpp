@@ -30,6 +30,8 @@ std::vector<Variable> time_variables() {
           "A task that runs longer has its worker replaced."),
       row("GRACEFUL_SHUTDOWN_TIMEOUT_SEC", &Settings::shutdown_timeout, "600",
           "How long a worker that is to go may finish its task."),
+      row("RUNPOD_LIST_LAG_SEC", &Settings::list_lag, "300",
+          "How long Runpod's list may lack a new pod; a create of unknown outcome is given up after that."),
       Variable{.name = "POD_LEASE_SEC",
                .group = "Times",
                .type = seconds(in(&Config::bootstrap, &bootstrap::Settings::pod_lease)),

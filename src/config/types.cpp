@@ -24,6 +24,16 @@ Duration from_seconds(double value) {
   return Duration{std::llround(value * 1000)};
 }
 
+Type seconds_from(int least, const std::function<void(Draft&, Duration)>& store) {
+  const std::string words = fmt::format("seconds, {} or more", least);
+  return {words, [=](std::string_view text, Draft& draft) -> std::string {
+            const auto value = parse_decimal(text);
+            if (!value || *value < least || *value > kLongestSeconds) return unlike(words, text);
+            store(draft, from_seconds(*value));
+            return {};
+          }};
+}
+
 }  // namespace
 
 std::optional<double> parse_decimal(std::string_view text) {
@@ -42,13 +52,15 @@ std::optional<long> parse_whole(std::string_view text) {
 }
 
 Type seconds(const Place<Duration>& place) {
-  const std::string words = "seconds, 1 or more";
-  return {words, [=](std::string_view text, Draft& draft) -> std::string {
-            const auto value = parse_decimal(text);
-            if (!value || *value < 1 || *value > kLongestSeconds) return unlike(words, text);
-            place(draft) = from_seconds(*value);
-            return {};
-          }};
+  return seconds_from(1, [=](Draft& draft, Duration value) { place(draft) = value; });
+}
+
+Type seconds_from_zero(const Place<Duration>& place) {
+  return seconds_from(0, [=](Draft& draft, Duration value) { place(draft) = value; });
+}
+
+Type optional_seconds(const Place<std::optional<Duration>>& place) {
+  return seconds_from(1, [=](Draft& draft, Duration value) { place(draft) = value; });
 }
 
 Type minutes(const Place<Duration>& place) {
@@ -156,6 +168,39 @@ Type secret_text(const Place<Secret>& place) {
 Type list(const Place<std::vector<std::string>>& place, std::string words) {
   return {std::move(words), [=](std::string_view value, Draft& draft) -> std::string {
             place(draft) = comma_list(value);
+            return {};
+          }};
+}
+
+Type task_limits(const Place<std::vector<policy::StuckLimit>>& place) {
+  return {"pattern=seconds, separated by commas; the first match counts",
+          [=](std::string_view value, Draft& draft) -> std::string {
+            std::vector<policy::StuckLimit> limits;
+            std::string wrong;
+            for (const std::string& entry : comma_list(value)) {
+              const std::size_t equals = entry.rfind('=');
+              const bool split = equals != std::string::npos;
+              const std::string pattern(trimmed(std::string_view(entry).substr(0, split ? equals : 0)));
+              const auto seconds = split ? parse_decimal(trimmed(std::string_view(entry).substr(equals + 1)))
+                                         : std::optional<double>();
+              std::string trouble;
+              if (pattern.empty() || !split) {
+                trouble = "is not pattern=seconds";
+              } else if (!seconds || *seconds < 1 || *seconds > kLongestSeconds) {
+                trouble = "needs seconds, 1 or more, behind the =";
+              } else if (std::any_of(limits.begin(), limits.end(), [&](const policy::StuckLimit& earlier) {
+                           return earlier.pattern == pattern;
+                         })) {
+                trouble = "repeats a pattern";
+              }
+              if (trouble.empty()) {
+                limits.push_back({pattern, from_seconds(*seconds)});
+              } else {
+                wrong += fmt::format("{}{} {}", wrong.empty() ? "" : "; ", quoted(entry), trouble);
+              }
+            }
+            if (!wrong.empty()) return "must be pairs such as video_*=3600,quick_*=120: " + wrong;
+            place(draft) = std::move(limits);
             return {};
           }};
 }

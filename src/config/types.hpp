@@ -30,6 +30,8 @@ Place<T> in(T Draft::*field) {
 constexpr long kMany = 1'000'000;
 
 Type seconds(const Place<Duration>& place);
+Type seconds_from_zero(const Place<Duration>& place);
+Type optional_seconds(const Place<std::optional<Duration>>& place);
 Type minutes(const Place<Duration>& place);  ///< fractions allowed, at least one second
 Type whole_number(const Place<int>& place, long least, long most);
 Type optional_whole_number(const Place<std::optional<int>>& place, long least, long most);
@@ -42,6 +44,9 @@ Type one_of(const Place<std::string>& place, std::vector<std::string> words);
 Type text(const Place<std::string>& place);
 Type secret_text(const Place<Secret>& place);
 Type list(const Place<std::vector<std::string>>& place, std::string words);
+/// "video_*=3600,quick_*=120": patterns of task types with seconds, in order; all that is wrong is said at
+/// once.
+Type task_limits(const Place<std::vector<policy::StuckLimit>>& place);
 Type url(const Place<std::string>& place, bool path_allowed);
 Type absolute_path(const Place<std::string>& place);
 

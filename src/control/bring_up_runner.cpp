@@ -13,12 +13,18 @@
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
 #include "failure.hpp"
+#include "scripts.hpp"
 
 namespace gpuwarden::control {
 namespace {
 
 using boost::asio::awaitable;
 namespace boot = bootstrap;
+
+std::string script_of(const Context& context, const WorkerId& worker) {
+  const auto row = context.workers.find(worker);
+  return row == context.workers.end() ? std::string() : row->second.script_hash;
+}
 
 /// The shell around the state machine: one connection, one script stream.
 class Runner {
@@ -27,8 +33,11 @@ class Runner {
       : context_(context),
         worker_(std::move(worker)),
         pod_(std::move(pod)),
+        script_(script_of(context, worker_)),
         began_(context.env.clock.now()),
-        machine_(context.settings.bootstrap, began_) {}
+        machine_(settings_of(context, script_).value_or(context.settings).bootstrap, began_) {}
+
+  bool gave_up() const { return gave_up_; }
 
   boot::BringUpStep next(const boot::BringUpEvent& event) {
     return machine_.next(event, context_.env.clock.now());
@@ -42,7 +51,12 @@ class Runner {
     query.listen = step.timeout;
     const auto log = co_await context_.env.provider.logs(std::move(query));
     boot::HostKeysRead keys;
-    if (log) keys.sha256 = host_keys_in(*log);
+    if (log) {
+      keys.sha256 = host_keys_in(*log);
+    } else {
+      this->log("host_keys_unread", "the container's log cannot be read for its host keys",
+                {{"error", log.error().message}}, ports::LogLevel::warning);
+    }
     if (!keys.sha256.empty()) context_.pins[pod_].sha256 = keys.sha256;
     co_return keys;
   }
@@ -88,6 +102,12 @@ class Runner {
   }
 
   awaitable<boot::BringUpEvent> perform(boot::LaunchScript step) {
+    const auto settings = settings_of(context_, script_);
+    if (!settings) {
+      session_.reset();
+      co_await give_up();
+      co_return boot::ShellDropped{0, kNoSettings};
+    }
     WorkerToken token = context_.env.make_token();
     ports::WorkerChange change;
     change.worker = worker_;
@@ -105,7 +125,7 @@ class Runner {
     ports::ShellCommand command;
     command.command = boot::launch_command(worker_);
     command.stdin_data =
-        boot::launch_payload(worker_, boot_settings(), {token.token, context_.settings.publishable_key});
+        boot::launch_payload(worker_, boot_settings(*settings), {token.token, settings->publishable_key});
     command.timeout = step.timeout;
     co_return co_await run(std::move(command));
   }
@@ -159,8 +179,22 @@ class Runner {
   }
 
  private:
-  boot::Settings boot_settings() const {
-    boot::Settings settings = context_.settings.bootstrap;
+  /// Its pod waits for a script that nobody has any more. Another script on it would be a try that no one
+  /// has allowed, and prove nothing of either.
+  awaitable<void> give_up() {
+    log("script_gone", kNoSettings, {{"script", script_}}, ports::LogLevel::warning);
+    ports::WorkerChange change;
+    change.worker = worker_;
+    change.expected = {WorkerStatus::spawning};
+    change.status = WorkerStatus::terminating;
+    change.phase = Phase::draining;
+    change.drain_reason = kNoSettings;
+    const auto drained = co_await context_.env.store.update_worker(context_.fence(), std::move(change));
+    if (drained) gave_up_ = true;
+  }
+
+  boot::Settings boot_settings(const LoopSettings& loop_settings) const {
+    boot::Settings settings = loop_settings.bootstrap;
     const auto row = context_.workers.find(worker_);
     settings.has_volume = row != context_.workers.end() && !row->second.placement.volume_id.empty();
     return settings;
@@ -217,9 +251,14 @@ class Runner {
     context_.env.log.write(level, event, message, fields);
   }
 
+  static constexpr const char* kNoSettings =
+      "it was registered with a script that this daemon does not have any more";
+
   Context& context_;
   WorkerId worker_;
   PodId pod_;
+  std::string script_;  ///< what the row was registered with
+  bool gave_up_{false};
   MonoTime began_;
   boot::BringUp machine_;
   boot::StatusStream stream_;
@@ -295,6 +334,7 @@ awaitable<Result<std::string>> run_bring_up(Context& context, WorkerId worker, P
           }
         },
         std::move(step));
+    if (runner.gave_up()) co_return fail(ErrorKind::conflict, "drained: its script is not at hand");
   }
   co_return fail(ErrorKind::cancelled, "called off");
 }

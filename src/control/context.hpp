@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,7 +13,9 @@
 
 #include "gpuwarden/control/environment.hpp"
 #include "gpuwarden/control/report.hpp"
-#include "gpuwarden/policy/decide.hpp"
+#include "gpuwarden/policy/note.hpp"
+
+#include "beacon.hpp"
 
 namespace gpuwarden::control {
 
@@ -30,12 +33,17 @@ struct Context {
 
   Environment env;
   LoopSettings settings;
+  std::optional<LoopSettings> last_good;  ///< of before, while theirs was the newest proven script
+  std::string good_script;                ///< hash of that, as of the newest snapshot
   policy::Memory memory;
+  Beacon beacon;
+  std::vector<policy::Note> notes;            ///< what the memory was told since the newest decision
   std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
   std::map<PodId, Pod> pods;                  ///< of the newest complete list
   std::map<PodId, ports::HostKeyPin> pins;    ///< host keys seen or printed
   std::map<WorkerId, bool> shell_probe;       ///< fresh answers, consumed by the next tick
+  std::map<WorkerId, WallTime> log_lines;     ///< newest lines of silent workers' logs, likewise
   std::map<WorkerId, FailureCause> verdicts;  ///< of failures just handled, consumed by the action's result
   std::map<WorkerId, std::string> in_flight;  ///< one action per worker
   std::set<std::string> fleet_in_flight;      ///< actions that concern no worker
@@ -44,6 +52,11 @@ struct Context {
   std::vector<ActionResult>* results{nullptr};                                     ///< where `once` collects
   ErrorKind snapshot_error{ErrorKind::internal}, pods_error{ErrorKind::internal};  ///< of the newest failures
 
+  /// What happened to a create or a delete goes into the memory, and into the record of the next tick.
+  void note(policy::Note what) {
+    policy::apply(memory, what);
+    notes.push_back(std::move(what));
+  }
   ports::Fence fence() const { return {settings.control.owner, epoch}; }
   void call_off_bring_up(const WorkerId& worker) {
     const auto found = bring_ups.find(worker);

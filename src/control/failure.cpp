@@ -173,6 +173,8 @@ Evidence known_evidence(const Context& context, const WorkerId& worker, const Po
 
 awaitable<Result<std::string>> delete_pod(Context& context, PodId pod) {
   const DeleteOutcome outcome = co_await context.env.provider.remove(pod);
+  if (outcome == DeleteOutcome::accepted)
+    context.note({policy::Note::Kind::deleted, {}, {}, context.env.clock.now(), {}, pod});
   switch (outcome) {
     case DeleteOutcome::accepted:
     case DeleteOutcome::not_found:

@@ -24,6 +24,7 @@
 #include "observe.hpp"
 #include "offer_book.hpp"
 #include "perform.hpp"
+#include "scripts.hpp"
 #include "tick_log.hpp"
 
 namespace gpuwarden::control {
@@ -62,13 +63,17 @@ struct ControlLoop::Impl {
   OfferBook offers;
   TickLog tick_log;
   TickReport last;
+  std::vector<policy::Offer> last_offers;
+  GateHistory gates;
+  std::optional<MonoTime> next_tick;
+  std::function<void(const DecisionRecord&)> on_decision;
   std::uint64_t ticks{0};
   bool stopping{false}, ticking{false}, hurry{false};
   bool began_idle{false};  ///< nothing was in flight when the newest tick began
   Drain drain{Drain::not_asked};
   MonoTime drain_until{}, tick_began{};
   Duration gap{0}, longest_stall{0};
-  int dropped{0};                                 ///< actions of this tick that found no room
+  int dropped{0};                            ///< actions of this tick that found no room
   boost::asio::steady_timer* wake{nullptr};  ///< of run(): never expires; cancelled = look again
   boost::asio::cancellation_signal give_up_tick;
 
@@ -77,6 +82,7 @@ struct ControlLoop::Impl {
 
   void finished(ActionResult result, const Result<std::string>& outcome, MonoTime began) {
     complete(result, outcome, context.env.clock.now() - began, context);
+    result.at = context.env.clock.wall();
     tick_log.action_done(context.env.log, result);
     if (context.results != nullptr) context.results->push_back(result);
     context.recent.push_back(std::move(result));
@@ -161,9 +167,15 @@ struct ControlLoop::Impl {
     seen.rehearsal = !act;  // shows what the leader would do
 
     const WallTime wall = context.env.clock.wall();
-    policy::Decision decision = policy::decide(seen, std::move(context.memory), context.settings.policy,
-                                               context.env.clock.now(), context.env.random());
+    const MonoTime now = context.env.clock.now();
+    const std::uint64_t random = context.env.random();
+    policy::Decision decision =
+        policy::decide(seen, std::move(context.memory), context.settings.policy, now, random);
     context.memory = std::move(decision.memory);
+    if (on_decision)
+      on_decision({ticks + 1, wall, now, random, seen, context.settings.policy, context.notes, decision.plan,
+                   context.memory});
+    context.notes.clear();
 
     last = {++ticks,
             wall,
@@ -175,7 +187,10 @@ struct ControlLoop::Impl {
             std::move(decision.plan),
             context.env.clock.now(),
             context.snapshot_error,
-            context.pods_error};
+            context.pods_error,
+            act};
+    last_offers = std::move(seen.offers);
+    gates.note(last);
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
     if (act) start_all(co_await boost::asio::this_coro::executor);
   }
@@ -254,6 +269,21 @@ struct ControlLoop::Impl {
     if (wake != nullptr) wake->cancel();
   }
 
+  /// A look ahead: the newest tick's view, with what is in flight now.
+  policy::Observation seen_again() const {
+    policy::Observation seen;
+    seen.snapshot = last.snapshot;
+    seen.snapshot_error = last.snapshot_error;
+    seen.pods = last.pods;
+    seen.pods_error = last.pods_error;
+    seen.offers = last_offers;
+    for (const auto& [worker, action] : context.in_flight) seen.in_flight.insert(worker);
+    for (const auto& [worker, bring_up] : context.bring_ups) seen.bringing_up.insert(worker);
+    seen.draining_all = drain == Drain::under_way;
+    seen.rehearsal = !last.acted;
+    return seen;
+  }
+
   Duration poll() const {
     const Duration interval = context.settings.control.poll;
     return drain == Drain::under_way ? std::min(interval, kDrainPoll) : interval;
@@ -300,6 +330,7 @@ awaitable<void> ControlLoop::run() {
   // An event loop that is destroyed takes this frame along, before the loop object.
   const std::unique_ptr<Impl, void (*)(Impl*)> forget(&self, [](Impl* impl) { impl->wake = nullptr; });
   self.tick_began = self.context.env.clock.now();
+  self.on_decision = on_decision;
   boost::asio::co_spawn(executor, self.watch(on_alive), rethrow);
   MonoTime next = self.context.env.clock.now();
   while (!self.stopping) {
@@ -309,9 +340,11 @@ awaitable<void> ControlLoop::run() {
     self.look_at_drain();
     const MonoTime now = self.context.env.clock.now();
     next = std::max(next + self.poll(), now);  // a tick that took longer delays, it does not pile up
+    self.next_tick = next;
     co_await self.wait_until(next);
     next = std::min(next, self.context.env.clock.now());
   }
+  self.next_tick.reset();
   if (on_stopping) on_stopping();
   co_await self.finish();
 }
@@ -320,6 +353,8 @@ awaitable<CycleSummary> ControlLoop::once(bool dry) {
   Impl& self = *impl_;
   CycleSummary summary;
   self.context.results = &summary.results;
+  // One look cannot tell what lasts.
+  self.context.settings.policy.scale_up_delay = self.context.settings.policy.scale_down_delay = 0s;
   co_await self.tick(!dry, !dry);
   co_await self.settle(60s);
   // Orphans, abandoned intents and pods that are gone are believed after a second complete list.
@@ -352,7 +387,7 @@ Drain ControlLoop::drain() const {
   return impl_->drain;
 }
 void ControlLoop::apply(LoopSettings settings) {
-  impl_->context.settings = std::move(settings);
+  take_settings(impl_->context, std::move(settings));
   impl_->offers.forget();
   impl_->hurry_up();  // the new poll interval may be much shorter
 }
@@ -367,7 +402,30 @@ View ControlLoop::view() const {
   view.recent = &impl_->context.recent;
   view.holder = impl_->context.settings.holder;
   view.longest_stall = impl_->longest_stall;
+  view.gates = &impl_->gates;
+  const MonoTime now = impl_->context.env.clock.now();
+  if (impl_->next_tick) view.next_tick_in = std::max(Duration{0}, *impl_->next_tick - now);
   return view;
+}
+
+Plan ControlLoop::rehearse() const {
+  if (impl_->ticks == 0) return {};
+  const MonoTime now = impl_->context.env.clock.now();
+  const MonoTime then = std::max(now, impl_->next_tick.value_or(now));
+  // The ids that new workers would get do not matter.
+  return policy::decide(impl_->seen_again(), impl_->context.memory, impl_->context.settings.policy, then, 0)
+      .plan;
+}
+
+std::optional<policy::WorkerStory> ControlLoop::explain(const WorkerId& worker) const {
+  const TickReport& last = impl_->last;
+  if (impl_->ticks == 0 || !last.snapshot) return std::nullopt;
+  const auto& rows = last.snapshot->workers;
+  const auto row =
+      std::find_if(rows.begin(), rows.end(), [&](const Worker& one) { return one.id == worker; });
+  if (row == rows.end()) return std::nullopt;
+  return policy::explain_worker(*row, *last.snapshot, impl_->context.memory, last.plan,
+                                impl_->context.settings.policy, last.now);
 }
 
 }  // namespace gpuwarden::control

@@ -57,11 +57,19 @@ awaitable<void> OfferBook::refresh(Context& context) {
   } else {
     complete = false;
   }
+  std::vector<GpuOffer> other_cloud;
+  if (complete && settings.any_cloud) {
+    const Cloud other = settings.cloud == Cloud::secure ? Cloud::community : Cloud::secure;
+    auto more = co_await context.env.provider.gpu_offers(other);
+    note(context.env.log, "catalogue", more ? nullptr : &more.error(), catalogue_readable_);
+    complete = more.has_value();
+    if (more) other_cloud = std::move(*more);
+  }
   refreshing_ = false;
   refreshed_ = true;
   if (settings_changes != settings_changes_) co_return;  // made for settings that no longer hold
   if (complete || offers_.empty()) {
-    ResolvedOffers resolved = resolve_offers(settings, catalogue, volumes);
+    ResolvedOffers resolved = resolve_offers(settings, catalogue, volumes, other_cloud);
     offers_ = std::move(resolved.offers);
     if (complete && resolved.problems != problems_) {
       problems_ = std::move(resolved.problems);

@@ -46,27 +46,38 @@ StockLevel stock_at(const GpuOffer& gpu, const std::string& data_center) {
   return gpu.stock_by_data_center.empty() ? StockLevel::unknown : StockLevel::none;
 }
 
+policy::Offer offer_of(const std::string& wanted, const GpuOffer* gpu, const Place& place, Cloud cloud) {
+  policy::Offer offer;
+  offer.placement = {
+      gpu == nullptr ? wanted : gpu->id,       place.data_center, place.volume_id, place.volume_name, cloud,
+      gpu == nullptr ? 0.0 : gpu->price_per_hr};
+  offer.stock = gpu == nullptr ? StockLevel::unknown : stock_at(*gpu, place.data_center);
+  return offer;
+}
+
 }  // namespace
 
 ResolvedOffers resolve_offers(const policy::Settings& settings, const std::vector<GpuOffer>& catalogue,
-                              const std::vector<NetworkVolume>& volumes) {
+                              const std::vector<NetworkVolume>& volumes,
+                              const std::vector<GpuOffer>& other_cloud) {
   ResolvedOffers result;
   const std::vector<Place> where = places(settings, volumes, result.problems);
+  const Cloud other = settings.cloud == Cloud::secure ? Cloud::community : Cloud::secure;
+  int preference = 0;
   for (const std::string& wanted : settings.gpu_types) {
     const GpuOffer* gpu = find_gpu(catalogue, wanted);
-    if (gpu == nullptr && !catalogue.empty()) {
+    const GpuOffer* gpu_elsewhere = settings.any_cloud ? find_gpu(other_cloud, wanted) : nullptr;
+    if (gpu == nullptr && gpu_elsewhere == nullptr && !catalogue.empty())
       result.problems.push_back(fmt::format("GPU type '{}' is not in the catalogue", wanted));
-    }
     for (const Place& place : where) {
-      policy::Offer offer;
-      offer.placement = {gpu == nullptr ? wanted : gpu->id,
-                         place.data_center,
-                         place.volume_id,
-                         place.volume_name,
-                         settings.cloud,
-                         gpu == nullptr ? 0.0 : gpu->price_per_hr};
-      offer.stock = gpu == nullptr ? StockLevel::unknown : stock_at(*gpu, place.data_center);
-      result.offers.push_back(std::move(offer));
+      const auto add = [&](const GpuOffer* found, Cloud cloud) {
+        if (!place.volume_id.empty() && cloud == Cloud::community && settings.any_cloud) return;
+        result.offers.push_back(offer_of(wanted, found, place, cloud));
+        result.offers.back().preference = preference;
+      };
+      if (gpu != nullptr || gpu_elsewhere == nullptr) add(gpu, settings.cloud);
+      if (settings.any_cloud && (gpu_elsewhere != nullptr || gpu == nullptr)) add(gpu_elsewhere, other);
+      ++preference;
     }
   }
   return result;

@@ -1,5 +1,7 @@
 #include "perform.hpp"
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -43,9 +45,22 @@ awaitable<Outcome> end_worker(Context& context, WorkerId worker, PodId pod, std:
   co_return co_await delete_pod(context, pod);
 }
 
+/// When the container wrote its newest line; what cannot be read says nothing.
+awaitable<void> look_at_log(Context& context, WorkerId worker, PodId pod) {
+  ports::LogQuery query;
+  query.pod = pod;
+  query.source = "container";
+  query.tail = 5;
+  const auto log = co_await context.env.provider.logs(std::move(query));
+  if (!log) co_return;
+  std::optional<WallTime> newest;
+  for (const PodLogLine& line : *log) newest = std::max(newest, line.time);
+  if (newest) context.log_lines[worker] = *newest;
+}
+
 /// One exec that says whether the worker process lives. Only the probe's own two answers are answers: a shell
 /// that could not run it (no bash, a hung disk, a signal) proves nothing.
-awaitable<Outcome> probe_worker(Context& context, WorkerId worker, PodId pod) {
+awaitable<Outcome> ask_over_ssh(Context& context, WorkerId worker, PodId pod) {
   const auto listed = context.pods.find(pod);
   if (listed == context.pods.end() || !listed->second.ssh)
     co_return fail(ErrorKind::not_found, "no SSH endpoint");
@@ -68,6 +83,12 @@ awaitable<Outcome> probe_worker(Context& context, WorkerId worker, PodId pod) {
   const bool alive = ran->exit_status == kAlive;
   context.shell_probe[worker] = alive;
   co_return alive ? "the worker process lives" : "the worker process is gone";
+}
+
+awaitable<Outcome> probe_worker(Context& context, ProbeWorker probe) {
+  auto answer = co_await ask_over_ssh(context, probe.worker, probe.pod);
+  if (!answer && probe.read_log) co_await look_at_log(context, probe.worker, probe.pod);
+  co_return answer;
 }
 
 /// Performs each kind of action; `reason` is the plan's.
@@ -171,13 +192,21 @@ struct Performer {
   awaitable<Outcome> operator()(SaveBreaker action) {
     const auto saved = co_await context.env.store.save_breaker(context.fence(), action.memory);
     if (!saved) co_return fail(saved.error());
-    if (*saved == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+    if (*saved == ports::CasOutcome::lost)
+      co_return fail(ErrorKind::conflict, "another daemon leads, or an operator has reset the breaker");
+    if (action.script_only)
+      co_return fmt::format("script {} is proven", action.memory.good_script.substr(0, 8));
+    if (action.places_only) {
+      const auto& scopes = action.memory.scopes;
+      const auto shut = std::count_if(scopes.begin(), scopes.end(), [](const ScopeBreaker& scope) {
+        return scope.state != BreakerState::closed;
+      });
+      co_return fmt::format("places held back: {}", shut);
+    }
     co_return fmt::format("breaker {}", to_string(action.memory.state));
   }
 
-  awaitable<Outcome> operator()(const ProbeWorker& action) {
-    return probe_worker(context, action.worker, action.pod);
-  }
+  awaitable<Outcome> operator()(const ProbeWorker& action) { return probe_worker(context, action); }
 
   awaitable<Outcome> operator()(NotePhase action) {
     ports::WorkerChange change;

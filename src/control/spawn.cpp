@@ -4,8 +4,11 @@
 
 #include <fmt/format.h>
 
+#include "gpuwarden/base/format.hpp"
+
 #include "failure.hpp"
 #include "redaction.hpp"
+#include "scripts.hpp"
 
 namespace gpuwarden::control {
 namespace {
@@ -15,10 +18,14 @@ using Outcome = Result<std::string>;
 
 /// How long no create is tried after one that could not be sent, unless the service names a time.
 constexpr Duration kUnsentPause = std::chrono::seconds(30);
+/// A process that stood still between intent and create must not ask for a pod that a successor has given up.
+/// Above the deadline of a call to the database, below the patience with pods that show late.
+constexpr Duration kIntentIsFresh = std::chrono::seconds(30);
 constexpr int kBadRequest = 400, kForbidden = 403;
 
 /// The end of a spawn that surely has no pod and is nobody's fault.
 awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::string why) {
+  context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), worker, {}});
   ports::WorkerChange change;
   change.worker = worker;
   change.expected = {WorkerStatus::spawning};
@@ -33,6 +40,7 @@ awaitable<Outcome> end_without_pod(Context& context, WorkerId worker, std::strin
 /// A spawn that surely has no pod, with a cause to remember.
 awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause cause, int status,
                               std::string detail, bool counts = true) {
+  context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), worker, {}});
   Failure failure;
   failure.counts_as_start = counts;
   failure.worker = worker;
@@ -46,13 +54,15 @@ awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause ca
   co_return fail(ErrorKind::refused, fmt::format("{}: {}", to_string(cause), detail));
 }
 
+using policy::Note;
+
 /// Continues the protocol by what the create answered.
 struct AfterCreate {
   Context& context;
   SpawnWorker action;
 
   awaitable<Outcome> operator()(PodCreated created) {
-    policy::note_created(context.memory, action.placement);
+    context.note({Note::Kind::created, action.placement, {}, context.env.clock.now(), {}, {}});
     context.workers[action.worker].pod = created.pod.id;
     ports::WorkerChange change;
     change.worker = action.worker;
@@ -72,11 +82,11 @@ struct AfterCreate {
                           action.placement.data_center);
   }
   awaitable<Outcome> operator()(const CreateNoCapacity& answer) {
-    policy::note_no_capacity(context.memory, action.placement, answer.detail, context.env.clock.now());
+    context.note({Note::Kind::no_capacity, action.placement, answer.detail, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, FailureCause::no_capacity, 400, answer.detail);
   }
   awaitable<Outcome> operator()(const CreateNoBalance& answer) {
-    policy::note_no_balance(context.memory, context.env.clock.now());
+    context.note({Note::Kind::no_balance, {}, {}, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, FailureCause::insufficient_balance, 402, answer.detail);
   }
   awaitable<Outcome> operator()(CreateInvalid answer) {
@@ -95,12 +105,14 @@ struct AfterCreate {
     return fail_spawn(context, action.worker, FailureCause::unauthorized, answer.http_status, answer.detail);
   }
   awaitable<Outcome> operator()(const CreateRateLimited& answer) {
-    policy::note_rate_limited(context.memory,
-                              context.env.clock.now() + answer.retry_after.value_or(kUnsentPause));
+    context.note({Note::Kind::rate_limited,
+                  {},
+                  {},
+                  context.env.clock.now() + answer.retry_after.value_or(kUnsentPause)});
     return end_without_pod(context, action.worker, "Runpod's request quota is used up: " + answer.detail);
   }
   awaitable<Outcome> operator()(const CreateNotSent& answer) {
-    policy::note_rate_limited(context.memory, context.env.clock.now() + kUnsentPause);
+    context.note({Note::Kind::rate_limited, {}, {}, context.env.clock.now() + kUnsentPause, {}, {}});
     return end_without_pod(context, action.worker, "the create was not sent: " + answer.detail);
   }
   awaitable<Outcome> operator()(CreateAmbiguous answer) {
@@ -116,7 +128,7 @@ struct AfterCreate {
   }
   /// This candidate is set aside; that is no failed start of the fleet.
   awaitable<Outcome> refused(FailureCause cause, int status, std::string detail) {
-    policy::note_refused(context.memory, action.placement, detail, context.env.clock.now());
+    context.note({Note::Kind::refused, action.placement, detail, context.env.clock.now(), {}, {}});
     return fail_spawn(context, action.worker, cause, status, std::move(detail), false);
   }
 };
@@ -145,11 +157,16 @@ PodSpec pod_spec(const LoopSettings& settings, const WorkerId& worker, const Pla
 }
 
 awaitable<Outcome> spawn_worker(Context& context, SpawnWorker action, std::string reason) {
+  // As they are now: SIGHUP may change the settings while the intent is being committed.
+  const auto settings = settings_of(context, action.last_good ? context.good_script : "");
+  if (!settings) co_return fail(ErrorKind::refused, "the settings of the last good script are not at hand");
+  const std::string script = settings->policy.script_hash;
+  const PodSpec spec = pod_spec(*settings, action.worker, action.placement);
   ports::Registration registration;
   registration.worker = action.worker;
   registration.placement = action.placement;
-  registration.image = context.settings.control.image;
-  registration.script_hash = context.settings.policy.script_hash;
+  registration.image = spec.image;
+  registration.script_hash = script;
   registration.generation = action.generation;
   registration.canary = action.canary;
   registration.cost_per_hr = action.placement.price_per_hr;
@@ -159,20 +176,27 @@ awaitable<Outcome> spawn_worker(Context& context, SpawnWorker action, std::strin
   expected.canary = action.canary;
   expected.generation = action.generation;
   expected.cost_per_hr = action.placement.price_per_hr;
-  expected.script_hash = context.settings.policy.script_hash;
+  expected.script_hash = script;
   context.workers[action.worker] = std::move(expected);  // until the next snapshot shows the row
+  const MonoTime began = context.env.clock.now();
   const auto registered =
       co_await context.env.store.register_worker(context.fence(), std::move(registration));
-  if (!registered)
+  const Duration took = context.env.clock.now() - began;
+  if (!registered) {
+    context.note({policy::Note::Kind::no_pod, {}, {}, context.env.clock.now(), action.worker, {}});
     co_return fail(registered.error().within("the intent was not committed, nothing asked of Runpod"));
+  }
   if (*registered == ports::CasOutcome::lost) co_return fail(ErrorKind::conflict, "another daemon leads");
+  if (took > kIntentIsFresh)
+    co_return co_await end_without_pod(
+        context, action.worker,
+        fmt::format("committing the intent took {}, no pod was asked for", format_duration(took)));
   context.env.log.info("spawning", reason,
                        {{"worker", action.worker.str()},
                         {"gpu", action.placement.gpu},
                         {"data_center", action.placement.data_center},
                         {"canary", action.canary ? "true" : "false"}});
-  ports::CreateOutcome answer =
-      co_await context.env.provider.create(pod_spec(context.settings, action.worker, action.placement));
+  ports::CreateOutcome answer = co_await context.env.provider.create(spec);
   AfterCreate after{context, action};
   co_return co_await std::visit([&](auto outcome) { return after(std::move(outcome)); }, std::move(answer));
 }

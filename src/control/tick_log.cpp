@@ -14,12 +14,20 @@ namespace {
 
 /// Gates that come and go with ordinary work, and "leader", which `standing_by` tells. They are shown by
 /// `plan`, not logged.
-constexpr std::array<std::string_view, 7> kQuietGates{
-    "spawn_rate", "scale_down_grace", "slow_start", "ceiling", "spawning_grace", "hysteresis", "leader"};
+constexpr std::array<std::string_view, 9> kQuietGates{
+    "spawn_rate",       "scale_up_delay", "scale_down_delay",
+    "scale_down_grace", "slow_start",     "ceiling",
+    "spawning_grace",   "hysteresis",     "leader"};
 
 bool is_quiet(std::string_view gate) {
   return std::find(kQuietGates.begin(), kQuietGates.end(), gate) != kQuietGates.end();
 }
+
+/// Somebody has to mend it by hand: it is repeated until that is done.
+constexpr std::string_view kUndeletable = "undeletable";
+constexpr Duration kRepeatEvery = std::chrono::hours(1);
+/// Its reason names what was tried and failed, which is news each time.
+constexpr std::string_view kScriptCanary = "script_canary";
 
 /// One of the two things that a tick looks at.
 struct Source {
@@ -48,9 +56,13 @@ std::string summary_line(const TickReport& report) {
     return fmt::format("standing by: {} leads; {} queued, {} running", report.snapshot->leader.holder,
                        report.snapshot->queue.queued, report.snapshot->queue.running);
   const ScaleFigures& scale = report.plan.scale;
-  return fmt::format("{} queued, {} running; {} active ({} idle), {} spawning, {} draining; wanted {}",
-                     scale.queued, scale.running, scale.active, scale.idle, scale.spawning, scale.draining,
-                     scale.wanted);
+  std::string line = fmt::format(
+      "{} queued, {} running; {} active ({} idle), {} spawning, {} draining; wanted {}", scale.queued,
+      scale.running, scale.active, scale.idle, scale.spawning, scale.draining, scale.wanted);
+  if (const double spent = report.snapshot->spent_last_day_usd; spent > 0)
+    line += fmt::format("; {} in 24 hours, {} of it on pods that never finished a task", format_usd(spent),
+                        format_usd(report.snapshot->fruitless_last_day_usd));
+  return line;
 }
 
 void TickLog::tell_leader(ports::Log& log, const TickReport& report) {
@@ -69,22 +81,29 @@ void TickLog::tell_gates(ports::Log& log, const TickReport& report) {
     gates_.clear();  // they are the other daemon's business now
     return;
   }
-  std::set<std::string> gates;
+  std::map<std::string, Told> gates;
   for (const Gate& gate : report.plan.gates) {
     if (is_quiet(gate.name) || (gate.name == "pods" && !report.pods)) continue;
-    gates.insert(gate.name);
-    if (gates_.contains(gate.name)) continue;
+    const auto told = gates_.find(gate.name);
+    const bool again = told != gates_.end() &&
+                       ((gate.name == kUndeletable && report.now - told->second.at >= kRepeatEvery) ||
+                        (gate.name == kScriptCanary && told->second.reason != gate.reason));
+    if (told != gates_.end() && !again) {
+      gates.insert(*told);
+      continue;
+    }
+    if (!gates.try_emplace(gate.name, Told{report.now, gate.reason}).second) continue;
     ports::LogFields fields{{"gate", gate.name}};
     if (gate.opens_in) fields.emplace_back("opens_in", format_duration(*gate.opens_in));
     log.warning("held_back", gate.reason, fields);
   }
   const bool saw_everything = report.pods && report.snapshot->writable;
-  for (const std::string& gate : gates_) {
+  for (const auto& [gate, told] : gates_) {
     if (gates.contains(gate)) continue;
     if (saw_everything || (gate == "database" && report.snapshot->writable)) {
       log.info("released", "no longer held back", {{"gate", gate}});
     } else {
-      gates.insert(gate);
+      gates.emplace(gate, told);
     }
   }
   gates_ = std::move(gates);

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 
 #include "gpuwarden/control/report.hpp"
@@ -22,7 +22,11 @@ class TickLog {
 
   bool snapshot_ok_{true}, pods_ok_{true};
   std::optional<bool> leading_;
-  std::set<std::string> gates_;
+  struct Told {
+    MonoTime at{};
+    std::string reason;
+  };
+  std::map<std::string, Told> gates_;
   std::optional<MonoTime> summary_at_;
 };
 

@@ -69,8 +69,8 @@ const std::vector<CauseFacts> kCauses{
     {heartbeat_lost, "heartbeat_lost", "runtime", true, host,
      "The worker went silent and a second source agrees; see its last evidence"},
     {task_stuck, "task_stuck", "runtime", true, image_and_script,
-     "A task ran longer than TASK_STUCK_TIMEOUT_SEC: raise it, exempt the type (TASK_STUCK_EXEMPT) or mend "
-     "the worker"},
+     "A task ran longer than TASK_STUCK_TIMEOUT_SEC or its entry in TASK_STUCK_TYPES: raise that, exempt the "
+     "type (TASK_STUCK_EXEMPT) or mend the worker"},
     {spot_reclaimed, "spot_reclaimed", "runtime", false, host,
      "The provider took the machine back; nothing to do"},
     {unclassified, "unclassified", "runtime", true, image_and_script,

@@ -97,6 +97,17 @@ std::optional<Alert> AlertRules::of_gate(std::string_view reason, const ports::L
     alert = make("cost_limit", fmt::format("A cost limit holds the fleet back: {}.", reason), at);
     alert.advice =
         "Nothing, or raise MAX_HOURLY_COST_USD or MAX_DAILY_COST_USD, then: systemctl reload gpuwarden";
+  } else if (gate == "over_budget") {
+    alert = make("cost_limit_passed", fmt::format("A cost limit is passed: {}.", reason), at);
+    alert.advice =
+        "See gpuwarden status for the prices; raise MAX_HOURLY_COST_USD or MAX_DAILY_COST_USD if that is "
+        "meant, "
+        "then: systemctl reload gpuwarden";
+  } else if (gate == "rejected") {
+    alert = make("request_rejected", fmt::format("No pod can be created: {}.", reason), at);
+    alert.advice =
+        "Mend what the answer names: gpuwarden config --explain shows every setting of the pods, gpuwarden "
+        "doctor checks them";
   } else {
     return std::nullopt;
   }

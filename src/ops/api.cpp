@@ -1,10 +1,12 @@
 #include "gpuwarden/ops/api.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
+#include "gpuwarden/ops/explain.hpp"
 
 #include "json_parts.hpp"
 #include "metrics.hpp"
@@ -52,6 +54,7 @@ Json status_json(const control::View& view, const std::vector<BudgetWindow>& bud
   json["breaker"] = breaker_json(snapshot);
   json["paused"] = snapshot.switches.paused;
   json["spent_last_day_usd"] = snapshot.spent_last_day_usd;
+  json["fruitless_last_day_usd"] = snapshot.fruitless_last_day_usd;
   Json workers = Json::array();
   for (const Worker& worker : snapshot.workers) workers.push_back(worker_json(worker));
   json["workers"] = std::move(workers);
@@ -61,7 +64,7 @@ Json status_json(const control::View& view, const std::vector<BudgetWindow>& bud
 
 constexpr std::string_view kPage = R"(<!doctype html><meta charset="utf-8"><title>gpuwarden</title>
 <style>body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:70em;padding:0 1em}pre{overflow:auto}</style>
-<h1>gpuwarden</h1><p><a href="/v1/status">status</a> · <a href="/v1/plan">plan</a> · <a href="/metrics">metrics</a></p>
+<h1>gpuwarden</h1><p><a href="/v1/status">status</a> · <a href="/v1/plan">plan</a> · <a href="/v1/explain">explain</a> · <a href="/metrics">metrics</a></p>
 )";
 
 }  // namespace
@@ -77,6 +80,13 @@ Answer Api::get(std::string_view path) const {
   if (path == "/v1/plan") {
     if (view.last == nullptr) return {503, "application/json", R"({"error":"no tick yet"})"};
     return {200, "application/json", dump(report_json(*view.last))};
+  }
+  constexpr std::string_view kExplain = "/v1/explain";
+  if (path == kExplain || path.starts_with("/v1/explain/")) {
+    path.remove_prefix(std::min(path.size(), kExplain.size() + 1));
+    const auto json = explain_json(loop_, WorkerId(std::string(path)));
+    if (!json) return {503, "application/json", R"({"error":"no tick yet"})"};
+    return {200, "application/json", *json};
   }
   if (path == "/metrics") return {200, "text/plain; version=0.0.4", metrics_text(view, provider_.budget())};
   if (path == "/healthz") return {200, "text/plain", "ok\n"};

@@ -66,9 +66,16 @@ Json actions_json(const Plan& plan) {
 }
 
 Json scale_json(const ScaleFigures& scale) {
-  return {{"wanted", scale.wanted}, {"capacity", scale.capacity}, {"active", scale.active},
-          {"idle", scale.idle},     {"spawning", scale.spawning}, {"draining", scale.draining},
-          {"queued", scale.queued}, {"running", scale.running}};
+  Json json{{"wanted", scale.wanted}, {"capacity", scale.capacity}, {"active", scale.active},
+            {"idle", scale.idle},     {"spawning", scale.spawning}, {"draining", scale.draining},
+            {"queued", scale.queued}, {"running", scale.running},   {"steps", scale.steps}};
+  json["drain"] = nullptr;
+  if (const auto& drain = scale.drain)
+    json["drain"] = {{"work_s", seconds(drain->work)},
+                     {"target_s", seconds(drain->target)},
+                     {"timed_tasks", drain->timed},
+                     {"counted_tasks", drain->counted}};
+  return json;
 }
 
 Json queue_json(const QueueDepth& queue) {

@@ -44,6 +44,8 @@ void snapshot_metrics(Text& text, const Snapshot& snapshot) {
               static_cast<double>(snapshot.queue.blocked));
   text.single("cost_usd_per_hour", "Sum of the live pods' prices", cost);
   text.single("spent_last_day_usd", "Spent in the last 24 hours", snapshot.spent_last_day_usd);
+  text.single("fruitless_usd_last_day", "Of that, spent on pods that have ended and never finished a task",
+              snapshot.fruitless_last_day_usd);
   text.single("breaker_open", "0 closed, 1 half-open, 2 open",
               snapshot.breaker.state == BreakerState::closed      ? 0
               : snapshot.breaker.state == BreakerState::half_open ? 1

@@ -1,54 +1,24 @@
 #include "breaker.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gpuwarden/base/format.hpp"
+
+#include "breaker_scope.hpp"
+#include "cusum.hpp"
 
 namespace gpuwarden::policy {
 namespace {
 
-constexpr int kSuccessesToClose = 2;
-constexpr int kCertainFailures = 2;
 constexpr int kFirstUnproven = 2;
 constexpr int kMostDoublings = 16;
 /// Pods that may fail besides those that open the breaker: they were on their way when it opened.
 constexpr int kAtStakeBeyond = 2;
-constexpr double kJitter = 0.2;
-
-bool is_evidence(const StartOutcome& outcome, const BreakerMemory& kept, const Settings& settings) {
-  if (outcome.generation != kept.generation) return false;
-  if (!outcome.script_hash.empty() && !settings.script_hash.empty() &&
-      outcome.script_hash != settings.script_hash)
-    return false;
-  return outcome.success || facts(outcome.cause).counts_for_breaker;
-}
-
-/// "20261124010203" of a worker id: when the pod was asked for, to the second; empty where the id says
-/// nothing.
-std::string_view asked_for_at(const WorkerId& worker) {
-  constexpr std::size_t kStamp = 14, kTail = 9;  // "-" and eight hex digits
-  const std::string_view id = worker.str();
-  return id.size() < kStamp + kTail ? std::string_view() : id.substr(id.size() - kStamp - kTail, kStamp);
-}
-
-/// Newest first by when the pods were asked for: what started before a fault came may succeed long after
-/// those that started behind it have failed, and says nothing against them.
-std::vector<const StartOutcome*> evidence(const std::vector<StartOutcome>& outcomes,
-                                          const BreakerMemory& kept, const Settings& settings) {
-  std::vector<const StartOutcome*> found;
-  for (const StartOutcome& outcome : outcomes) {
-    if (is_evidence(outcome, kept, settings)) found.push_back(&outcome);
-  }
-  const auto newer = [](const StartOutcome* a, const StartOutcome* b) {
-    const std::string_view first = asked_for_at(a->worker), second = asked_for_at(b->worker);
-    return first == second ? a->age < b->age : first > second;
-  };
-  if (!std::is_sorted(found.begin(), found.end(), newer)) std::stable_sort(found.begin(), found.end(), newer);
-  return found;
-}
+/// Failures in a row at one place that may be the place's fault alone.
+constexpr int kToBlame = 3;
 
 /// The same state under a new generation: outcomes of before are no evidence any more.
 BreakerMemory changed(const BreakerMemory& kept, BreakerState state, std::string reason) {
@@ -62,16 +32,10 @@ BreakerMemory changed(const BreakerMemory& kept, BreakerState state, std::string
   return next;
 }
 
-Duration with_jitter(Duration pause, double jitter) {
-  const double factor = 1 - kJitter + 2 * kJitter * std::clamp(jitter, 0.0, 1.0);
-  return Duration(static_cast<Duration::rep>(static_cast<double>(pause.count()) * factor));
-}
-
 BreakerMemory opened(const BreakerInput& input, const Settings& settings, Duration pause,
                      std::string reason) {
   BreakerMemory next = changed(input.kept, BreakerState::open, std::move(reason));
-  const Duration longest = std::max(settings.breaker_probe_max, settings.breaker_probe_interval);
-  next.pause = std::min(with_jitter(pause, input.jitter), longest);
+  next.pause = breaker_pause(pause, input.jitter, settings);
   next.script_hash = settings.script_hash;
   return next;
 }
@@ -94,10 +58,9 @@ std::string words(const std::optional<FailureCause>& cause) {
 
 BreakerMemory after_probe(const BreakerInput& input, const Settings& settings) {
   const BreakerMemory& kept = input.kept;
-  if (input.tally.failures_in_a_row > 0) {
-    const Duration pause = std::max(kept.pause, settings.breaker_probe_interval) * 2;
-    return opened(input, settings, pause, fmt::format("the canary failed: {}", words(input.tally.newest)));
-  }
+  if (input.tally.newest)
+    return opened(input, settings, next_pause(kept.pause, settings),
+                  fmt::format("the canary failed: {}", words(input.tally.newest)));
   const int successes = std::max(kept.canary_successes, input.tally.successes);
   if (successes >= kSuccessesToClose) return closed(kept, fmt::format("{} canaries came up", successes));
   BreakerMemory next = kept;
@@ -106,52 +69,141 @@ BreakerMemory after_probe(const BreakerInput& input, const Settings& settings) {
   return next;
 }
 
-}  // namespace
-
-bool is_certain(FailureCause cause) {
-  return cause == FailureCause::unauthorized || cause == FailureCause::invalid_request ||
-         cause == FailureCause::ssh_auth_failed || cause == FailureCause::insufficient_balance;
-}
-
-Tally tally(const std::vector<StartOutcome>& outcomes, const BreakerMemory& kept, const Settings& settings) {
-  Tally result;
-  std::map<FailureCause, int> certain;
-  bool in_a_row = true, last_failed = false;
-  for (const StartOutcome* outcome : evidence(outcomes, kept, settings)) {
-    if (outcome->age <= settings.failure_window) {
-      ++result.outcomes;
-      if (!outcome->success) ++result.failures;
-    }
-    if (outcome->success) {
-      in_a_row = false;
-      ++result.successes;
-      if (!result.had_trouble) ++result.successes_since_trouble;
-    } else {
-      if (last_failed) result.had_trouble = true;
-      if (!result.newest) result.newest = outcome->cause;
-      if (in_a_row) {
-        ++result.failures_in_a_row;
-        if (is_certain(outcome->cause) && ++certain[outcome->cause] >= kCertainFailures)
-          result.certain = outcome->cause;
-      }
-    }
-    last_failed = !outcome->success;
+View unexplained(const Evidence& evidence, const Scopes& scopes) {
+  View view;
+  view.reserve(evidence.starts.size());
+  for (const Start& start : evidence.starts) {
+    if (!scopes.explain(start)) view.push_back(&start);
   }
-  return result;
+  return view;
 }
+
+/// Places of the candidates that their own breakers let through.
+std::vector<Place> usable_places(const std::vector<Offer>& offers, const Scopes& scopes) {
+  std::vector<Place> usable;
+  for (const Offer& offer : offers) {
+    const Place place = place_of(offer.placement);
+    const bool open = std::any_of(scopes.all.begin(), scopes.all.end(), [&](const ScopeBreaker& scope) {
+      const auto key = parse_key(scope.key);
+      return key && key->place == place && scope.state == BreakerState::open;
+    });
+    if (!open && std::find(usable.begin(), usable.end(), place) == usable.end()) usable.push_back(place);
+  }
+  return usable;
+}
+
+/// How many more may fail. Where there are several places, the last few are kept for another than the one
+/// that fails.
+int at_stake(int lost, int places, const Settings& settings) {
+  const int most = most_at_stake(settings);
+  const int first = places > 1 ? std::max(kFirstUnproven, most - kAtStakeBeyond) : most;
+  return lost < first ? first - lost : std::max(1, most - lost);
+}
+
+int newest_failures(const View& view) {
+  int count = 0;
+  for (auto at = view.rbegin(); at != view.rend() && !(*at)->outcome->success; ++at) ++count;
+  return count;
+}
+
+/// The one place without whose failures the fleet is well; none = the trouble is everywhere, or there is no
+/// other place to go to.
+std::optional<ScopeKey> place_to_blame(const View& view, const Evidence& evidence, const Scopes& scopes,
+                                       const std::vector<Offer>& offers, const Settings& settings) {
+  const std::vector<Place> usable = usable_places(offers, scopes);
+  std::vector<ScopeKey> tried;
+  for (auto at = view.rbegin(); at != view.rend(); ++at) {
+    const Start& start = **at;
+    if (start.outcome->success || !is_of_place(start.blames())) continue;
+    const ScopeKey key{start.blames(), start.place()};
+    if (std::find(tried.begin(), tried.end(), key) != tried.end()) continue;
+    tried.push_back(key);
+    const ScopeBreaker* known = scopes.find(key);
+    if (newest_failures(starts_in(evidence, key, known == nullptr ? WallTime{} : known->since)) < kToBlame ||
+        std::all_of(usable.begin(), usable.end(), [&](const Place& place) { return place == key.place; }))
+      continue;
+    View rest = view;
+    std::erase_if(rest, [&](const Start* other) { return other->blames(key.scope, key.place); });
+    const Tally without = tally(rest, evidence.under_way, settings);
+    if (without.score < 2 * failure_weight() && !reason_to_open(without, settings)) return key;
+  }
+  return std::nullopt;
+}
+
+/// Why places that are in trouble together are everybody's fault.
+std::optional<std::string> beyond_places(const Scopes& scopes, const View& all, const Settings& settings) {
+  for (const FailureScope scope : scopes.newly_open) {
+    std::vector<std::string> open;
+    for (const ScopeBreaker& one : scopes.all) {
+      const auto key = parse_key(one.key);
+      if (key && key->scope == scope && one.state == BreakerState::open)
+        open.push_back(place_words(key->place));
+    }
+    if (open.size() >= 2)
+      return fmt::format("{} faults in {} places at once: {}", to_string(scope), open.size(),
+                         fmt::join(open, ", "));
+  }
+  const int lost = newest_failures(all);
+  if (lost < most_at_stake(settings)) return std::nullopt;
+  const Place newest = all.back()->place();
+  const bool elsewhere = std::any_of(all.end() - lost, all.end(),
+                                     [&](const Start* start) { return !(start->place() == newest); });
+  if (!elsewhere) return std::nullopt;
+  return fmt::format("the last {} starts all failed, wherever they were, newest: {}", lost,
+                     to_string(all.back()->outcome->cause));
+}
+
+/// A canary of that generation or a later one (whose state could not be saved yet) on its way.
+WorkerId canary_alive(const Snapshot& snapshot, std::int64_t generation) {
+  for (const Worker& worker : snapshot.workers) {
+    if (worker.canary && worker.status == WorkerStatus::spawning && worker.generation >= generation)
+      return worker.id;
+  }
+  return {};
+}
+
+/// Places as they are judged this tick, and what they leave to the fleet.
+Scopes judge_places(BreakerInput& input, const Evidence& evidence, const BreakerFacts& facts,
+                    const Settings& settings) {
+  Scopes scopes;
+  scopes.all = input.kept.scopes;
+  if (!input.override_) scopes = judge_scopes(evidence, input.kept.scopes, facts.random, settings);
+  View view = unexplained(evidence, scopes);
+  input.tally = tally(view, evidence.under_way, settings);
+  if (input.override_) return scopes;
+  if (input.kept.state == BreakerState::closed) {
+    while (const auto reason = reason_to_open(input.tally, settings)) {
+      const auto blamed = place_to_blame(view, evidence, scopes, facts.offers, settings);
+      if (!blamed) break;
+      open_scope(scopes, *blamed, "only there starts fail, the rest of the fleet is well: " + *reason,
+                 evidence, facts.random, settings);
+      view = unexplained(evidence, scopes);
+      input.tally = tally(view, evidence.under_way, settings);
+    }
+  }
+  View all;
+  all.reserve(evidence.starts.size());
+  for (const Start& start : evidence.starts) all.push_back(&start);
+  input.lost_in_a_row = newest_failures(all);
+  input.beyond_places = beyond_places(scopes, all, settings);
+  return scopes;
+}
+
+}  // namespace
 
 std::optional<std::string> reason_to_open(const Tally& tally, const Settings& settings) {
   if (tally.certain)
     return fmt::format("{} twice: the next try would fail the same way", to_string(*tally.certain));
-  const int enough = std::max(1, settings.min_workers_for_rate);
-  if (tally.outcomes >= enough && tally.failures >= settings.max_failure_rate * tally.outcomes)
-    return fmt::format("{} of {} starts failed within {}, newest: {}", tally.failures, tally.outcomes,
-                       format_duration(settings.failure_window), words(tally.newest));
-  // Starts that end by a deadline are fewer than the window needs, and a long healthy history hides a new
-  // fault: a row of failures is enough.
-  if (tally.failures_in_a_row >= enough)
-    return fmt::format("the last {} starts all failed, newest: {}", tally.failures_in_a_row,
-                       words(tally.newest));
+  if (tally.repeats)
+    return fmt::format("{} starts in a row failed in the same new way: {} ({})", tally.failures_in_a_row,
+                       to_string(*tally.repeats), tally.fingerprint);
+  if (tally.outcomes >= std::max(1, settings.min_workers_for_rate) &&
+      tally.failures > settings.max_failure_rate * tally.outcomes)
+    return fmt::format("{:g} of {} starts failed within {}, newest: {}; {}", tally.failures, tally.outcomes,
+                       format_duration(settings.failure_window), words(tally.newest), figures(tally));
+  if (tally.alarmed)
+    return fmt::format("far more starts fail than usual, newest: {}; {}", words(tally.newest),
+                       figures(tally));
   return std::nullopt;
 }
 
@@ -159,14 +211,17 @@ BreakerMemory next_state(const BreakerInput& input, const Settings& settings) {
   const BreakerMemory& kept = input.kept;
   if (input.override_ && input.override_->kind == BreakerOverride::Kind::hold) return kept;
   if (input.override_ && input.override_->kind == BreakerOverride::Kind::release) {
-    if (kept.state == BreakerState::closed) return kept;
-    return closed(kept, fmt::format("released by {}", input.override_->actor));
+    if (kept.state == BreakerState::closed && kept.scopes.empty()) return kept;
+    BreakerMemory next = closed(kept, fmt::format("released by {}", input.override_->actor));
+    next.scopes.clear();
+    return next;
   }
   switch (kept.state) {
     case BreakerState::closed: {
-      auto reason = reason_to_open(input.tally, settings);
+      auto reason = input.beyond_places;
+      if (!reason) reason = reason_to_open(input.tally, settings);
       if (!reason) return kept;
-      return opened(input, settings, settings.breaker_probe_interval, std::move(*reason));
+      return opened(input, settings, first_pause(settings), std::move(*reason));
     }
     case BreakerState::open:
       if (kept.script_hash != settings.script_hash)
@@ -187,7 +242,7 @@ int unproven_limit(int successes) {
 }
 
 int most_at_stake(const Settings& settings) {
-  return std::max(1, settings.min_workers_for_rate) + kAtStakeBeyond;
+  return std::clamp(settings.min_workers_for_rate, 1, kFailuresToAlarm) + kAtStakeBeyond;
 }
 
 SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int unproven, int proven_alive,
@@ -223,13 +278,48 @@ SpawnPermit permit(const BreakerMemory& state, const BreakerInput& input, int un
   const bool same = state.generation == input.kept.generation;
   int credit = same ? input.tally.successes_since_trouble : 0;
   if (same && !input.tally.had_trouble) credit = std::max(credit, proven_alive);
-  const int failing = same ? input.tally.failures_in_a_row : 0;
-  const int limit = std::min(unproven_limit(credit), std::max(1, most_at_stake(settings) - failing));
+  const int failing = same ? std::max(input.tally.failures_in_a_row, input.lost_in_a_row) : 0;
+  const int limit = std::min(unproven_limit(credit), at_stake(failing, input.places, settings));
   result.slots = std::max(0, limit - unproven);
   result.gate = "slow_start";
   result.reason = fmt::format(
       "{} pods are on their way to their first heartbeat, {} may be until more succeed", unproven, limit);
   return result;
+}
+
+BreakerVerdict judge(const BreakerFacts& facts, const Settings& settings) {
+  const Snapshot& snapshot = facts.snapshot;
+  constexpr std::uint64_t kSteps = 1000;
+  BreakerInput input;
+  input.kept = snapshot.breaker;
+  const auto& word = snapshot.breaker_override;
+  if (word && (!word->expires_in || *word->expires_in > Duration{0})) input.override_ = word;
+  input.canary_alive = canary_alive(snapshot, input.kept.generation);
+  input.ghosts = facts.ghosts;
+  input.jitter = static_cast<double>(facts.random % kSteps) / static_cast<double>(kSteps - 1);
+  const Evidence evidence = collect_evidence(snapshot, settings);
+  Scopes scopes = judge_places(input, evidence, facts, settings);
+
+  BreakerVerdict verdict;
+  verdict.state = next_state(input, settings);
+  if (verdict.state.state != input.kept.state || verdict.state.generation != input.kept.generation)
+    verdict.news = fmt::format("{} -> {}: {}", to_string(input.kept.state), to_string(verdict.state.state),
+                               verdict.state.reason);
+  if (!input.override_) verdict.state.scopes = scopes.all;
+  scopes.all = verdict.state.scopes;
+  input.places = static_cast<int>(usable_places(facts.offers, scopes).size());
+  for (const std::string& news : scopes.news) verdict.news += (verdict.news.empty() ? "" : "; ") + news;
+
+  int unproven = facts.ghosts, proven_alive = 0;
+  for (const Worker& worker : snapshot.workers) {
+    if (worker.status == WorkerStatus::spawning) ++unproven;
+    if (worker.status == WorkerStatus::active && worker.proven && worker.script_hash == settings.script_hash)
+      ++proven_alive;
+  }
+  input.canary_alive = canary_alive(snapshot, verdict.state.generation);
+  verdict.permit = permit(verdict.state, input, unproven, proven_alive, settings);
+  verdict.places = PlacePermits(snapshot, facts.offers, evidence, scopes, facts.ghosts, settings);
+  return verdict;
 }
 
 }  // namespace gpuwarden::policy

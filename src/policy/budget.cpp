@@ -29,6 +29,12 @@ void Budget::add(double price_per_hr) {
   spent_last_day += price;
 }
 
+double Budget::price_of(const Placement& placement) const {
+  if (placement.price_per_hr <= 0) return 0;
+  const auto paid = charged.find(placement.gpu);
+  return paid == charged.end() ? placement.price_per_hr : std::max(placement.price_per_hr, paid->second);
+}
+
 Budget budget_of(const Tick& tick) {
   Budget budget;
   budget.max_hourly = tick.settings.max_hourly_cost_usd;
@@ -38,7 +44,11 @@ Budget budget_of(const Tick& tick) {
     budget.assumed_price = std::max(budget.assumed_price, offer.placement.price_per_hr);
   for (const Member& member : tick.members) {
     double cost = std::max(member.worker->cost_per_hr, member.worker->placement.price_per_hr);
-    if (member.pod != nullptr && member.pod->cost_per_hr > 0) cost = member.pod->cost_per_hr;
+    if (member.pod != nullptr && member.pod->cost_per_hr > 0) {
+      cost = member.pod->cost_per_hr;
+      double& dearest = budget.charged[member.worker->placement.gpu];
+      dearest = std::max(dearest, cost);
+    }
     budget.hourly += cost;
     budget.assumed_price = std::max(budget.assumed_price, cost);
   }

@@ -17,7 +17,8 @@ struct IntentVerdict {
 
 /// One create, one POST, ever: a row in `intent` or `unknown` whose POST is not running any more is matched
 /// by name. A pod of that name is adopted; without one the row is given up only when complete lists have
-/// lacked the name for longer than a late pod can take to show. There is no second POST.
+/// lacked the name for longer than a late pod can take to show, or at once where it is known that this
+/// process never came to the POST. There is no second POST.
 IntentVerdict judge_intent(const Tick& tick, const Member& member);
 
 void settle_intents(Tick& tick);

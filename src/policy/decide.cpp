@@ -5,14 +5,19 @@
 #include <fmt/format.h>
 
 #include "breaker.hpp"
+#include "cost_limit.hpp"
 #include "creation.hpp"
+#include "cusum.hpp"
+#include "database_clock.hpp"
 #include "lifecycle.hpp"
 #include "observer.hpp"
+#include "persistence.hpp"
 #include "reaping.hpp"
 #include "rescue.hpp"
 #include "scale_decision.hpp"
 #include "scale_down.hpp"
 #include "scale_up.hpp"
+#include "scale_words.hpp"
 #include "stuck_tasks.hpp"
 #include "tick.hpp"
 #include "worker_health.hpp"
@@ -31,36 +36,26 @@ std::optional<Gate> blindness(const Observation& seen) {
   return std::nullopt;
 }
 
-/// A canary of that generation or a later one (whose state could not be saved yet) on its way.
-WorkerId canary_alive(const Tick& tick, std::int64_t generation) {
-  for (const Member& member : tick.members) {
-    const Worker& worker = *member.worker;
-    if (worker.canary && worker.status == WorkerStatus::spawning && worker.generation >= generation)
-      return worker.id;
-  }
-  return {};
+bool same_but_places(BreakerMemory kept, const BreakerMemory& next) {
+  kept.scopes = next.scopes;
+  kept.good_script = next.good_script;
+  return kept == next;
 }
 
 BreakerVerdict judge_breaker(Tick& tick) {
-  const Snapshot& snapshot = tick.snapshot;
-  BreakerInput input;
-  input.kept = snapshot.breaker;
-  const auto& word = snapshot.breaker_override;
-  if (word && (!word->expires_in || *word->expires_in > Duration{0})) input.override_ = word;
-  input.tally = tally(snapshot.outcomes, snapshot.breaker, tick.settings);
-  input.canary_alive = canary_alive(tick, input.kept.generation);
-  input.ghosts = tick.ghosts;
-  constexpr std::uint64_t kSteps = 1000;
-  input.jitter = static_cast<double>(tick.random % kSteps) / static_cast<double>(kSteps - 1);
-
-  BreakerVerdict verdict;
-  verdict.state = next_state(input, tick.settings);
-  input.canary_alive = canary_alive(tick, verdict.state.generation);
-  const Strength now = strength_of(tick);
-  verdict.permit = permit(verdict.state, input, now.unproven, now.proven_alive, tick.settings);
-  if (verdict.state != input.kept)
-    tick.act(SaveBreaker{verdict.state}, fmt::format("{} -> {}: {}", to_string(input.kept.state),
-                                                     to_string(verdict.state.state), verdict.state.reason));
+  const Settings& settings = tick.script.fleet ? *tick.script.fleet : tick.settings;
+  BreakerVerdict verdict = judge({tick.snapshot, tick.seen.offers, tick.ghosts, tick.random}, settings);
+  const BreakerMemory& kept = tick.snapshot.breaker;
+  std::string news = verdict.news.empty() && verdict.state != kept ? verdict.state.reason : verdict.news;
+  const bool as_it_was = verdict.state == kept;
+  if (note_good_script(tick, verdict.state))
+    news +=
+        (news.empty() ? "" : "; ") + std::string("its script has brought a worker to its first heartbeat");
+  if (verdict.state != kept)
+    tick.act(SaveBreaker{verdict.state, same_but_places(kept, verdict.state), as_it_was}, std::move(news));
+  // Worth a word even when nothing is missing, and whatever else holds the fleet back.
+  if (verdict.permit.gate == "breaker") tick.gate("breaker", verdict.permit.reason, verdict.permit.opens_in);
+  for (Gate& gate : verdict.places.gates()) tick.plan.gates.push_back(std::move(gate));
   return verdict;
 }
 
@@ -74,19 +69,30 @@ void note_queue(Tick& tick) {
 
 void size_fleet(Tick& tick, const BreakerVerdict& breaker, const ObserverView& observer) {
   const QueueDepth& queue = tick.snapshot.queue;
-  WantedSize wanted = wanted_size(queue.queued + queue.running, tick.settings);
+  int wanted = 0;
   if (tick.seen.draining_all) {
-    wanted = {};
     tick.gate("draining", "the whole fleet is asked to drain: nothing is spawned");
     drain_all(tick);
   } else {
-    make_room_for_replacement(tick, wanted, observer);
-    shrink(tick, wanted, observer);
-    grow(tick, wanted, breaker, observer);
+    const Load load = load_of(tick.snapshot, tick.settings);
+    tick.plan.scale.drain = load.drain;
+    Sizing sizing = lasting(tick, size_for(load.gpus, tick.settings));
+    make_room_for_replacement(tick, sizing, observer);
+    if (!enforce_cost_limit(tick, observer)) shrink(tick, sizing, observer);
+    grow(tick, sizing, breaker, observer);
+    wanted = sizing.now.up;
+    tick.plan.scale.steps = size_steps(queue, load, sizing.now, tick.settings);
   }
   const Strength now = strength_of(tick);
-  tick.plan.scale = {queue.queued, queue.running, now.active, now.spawning,
-                     now.draining, now.idle,      wanted.up,  now.capacity()};
+  ScaleFigures& scale = tick.plan.scale;
+  scale.queued = queue.queued;
+  scale.running = queue.running;
+  scale.active = now.active;
+  scale.spawning = now.spawning;
+  scale.draining = now.draining;
+  scale.idle = now.idle;
+  scale.wanted = wanted;
+  scale.capacity = now.capacity();
 }
 
 }  // namespace
@@ -96,11 +102,15 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
   Decision decision;
   if (auto blind = blindness(seen)) {
     if (!seen.snapshot || !seen.snapshot->writable) note_blind(memory);
+    forget_sizes(memory);
     decision.plan.gates.push_back(std::move(*blind));
     decision.memory = std::move(memory);
     return decision;
   }
-  Tick tick{seen, *seen.snapshot, settings, memory, decision.plan, now, random, {}, {}, 0, {}};
+  note_database_clock(memory, *seen.snapshot, seen.snapshot_at.value_or(now));
+  const std::optional<Snapshot> corrected = without_jumps(memory, *seen.snapshot);
+  const Snapshot& snapshot = corrected ? *corrected : *seen.snapshot;
+  Tick tick{seen, snapshot, settings, memory, decision.plan, now, random, {}, {}, 0, {}};
   join(tick);
   const ObserverView observer = observe(tick);
   note_queue(tick);
@@ -108,8 +118,10 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
     tick.gate("pods",
               fmt::format("the list is not complete, so what depends on it waits: {}", seen.pods_error));
 
+  tick.script = judge_script(tick);
+  if (tick.script.on) tick.gate("script_canary", tick.script.reason, tick.script.opens_in);
   const BreakerVerdict breaker = judge_breaker(tick);
-  advance_workers(tick);
+  advance_workers(tick, observer);
   judge_health(tick, observer);
   judge_tasks(tick, observer);
   settle_intents(tick);
@@ -123,7 +135,8 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
 }
 
 Duration evidence_window(const Settings& settings) {
-  const int rounds = (std::max(settings.min_workers_for_rate, 1) + 1) / unproven_limit(0) + 1;
+  const int enough = std::max(settings.min_workers_for_rate, kFailuresToAlarm);
+  const int rounds = (enough + 1) / unproven_limit(0) + 1;
   return settings.failure_window + settings.spawning_timeout * rounds;
 }
 

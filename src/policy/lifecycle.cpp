@@ -14,6 +14,8 @@ namespace {
 constexpr Duration kBringUpAgain{10'000};
 // A provider that says "gone" of a worker whose heartbeats still arrive is not believed.
 constexpr int kMissedHeartbeats = 2;
+// Of the agent's figure, which is whole seconds, and of the way of both reports.
+constexpr Duration kRestartSlack{5000};
 constexpr int kMassAtLeast = 3;
 constexpr int kMassPercent = 55;
 
@@ -79,17 +81,44 @@ void advance_spawning(Tick& tick, Member& member, bool doubted) {
                                                              worker.pod.str(), format_duration(worker.age)));
 }
 
-void advance_working(Tick& tick, Member& member, bool doubted) {
+/// A task that was claimed before the agent of now began: the process that worked on it is gone. Its age
+/// alone proves nothing, because the database's clock may jump; we must have seen the agent begin anew.
+std::optional<std::string> lost_by_restart(const Tick& tick, const Member& member) {
+  if (!member.seen->agent_restarted) return std::nullopt;
+  const Worker& worker = *member.worker;
+  for (const RunningTask& task : tick.snapshot.running) {
+    if (task.worker != worker.id) continue;
+    const Duration agent = *worker.agent_uptime + silence(worker);
+    if (task.running_for <= agent + kRestartSlack) continue;
+    return fmt::format("its container has restarted {} ago (the agent's uptime went back) under task {}",
+                       format_duration(agent), task.id.str());
+  }
+  member.seen->agent_restarted = false;  // it came back, and nothing was lost
+  return std::nullopt;
+}
+
+/// What the provider's list lacks, or an uptime that went back, is no more than a hint; a status is a
+/// statement.
+bool is_hint(const PodSigns& signs, const Member& member) {
+  return member.pod == nullptr ||
+         (signs.cause == FailureCause::pod_exited && member.pod->status != PodStatus::exited);
+}
+
+void advance_working(Tick& tick, Member& member, bool doubted, const ObserverView& observer) {
   const Worker& worker = *member.worker;
   if (worker.crash) {
     const Suspicion crash = suspicion_of(*worker.crash, true);
     return fail(tick, member, crash.cause, crash.reason);
   }
   if (!tick.pods_known()) return;
+  if (const auto lost = lost_by_restart(tick, member))
+    return fail(tick, member, FailureCause::pod_exited, *lost);
   const PodSigns signs = pod_signs(member);
   if (!signs.gone) return;
   const Duration silent = silence(worker);
   if (silent <= tick.settings.heartbeat_interval * kMissedHeartbeats) return;
+  // After an outage every heartbeat is old: a hint is not corroborated by that.
+  if (observer.recovering && is_hint(signs, member)) return;
   if (signs.cause == FailureCause::pod_vanished && !vanished(tick, member, doubted)) return;
   fail(tick, member, signs.cause,
        fmt::format("{}; last heartbeat {} ago", signs.words, format_duration(silent)));
@@ -136,7 +165,7 @@ std::optional<Suspicion> overdue(const Worker& worker, const Settings& settings)
   return Suspicion{FailureCause::first_heartbeat_timeout, late};
 }
 
-void advance_workers(Tick& tick) {
+void advance_workers(Tick& tick, const ObserverView& observer) {
   const bool doubted = tick.pods_known() && list_is_doubted(tick);
   if (doubted)
     tick.gate("pods", "most pods vanished from the list at once: it is believed when that lasts",
@@ -146,7 +175,7 @@ void advance_workers(Tick& tick) {
     if (member.worker->status == WorkerStatus::spawning) {
       advance_spawning(tick, member, doubted);
     } else if (is_watched(*member.worker)) {
-      advance_working(tick, member, doubted);
+      advance_working(tick, member, doubted, observer);
     }
   }
 }

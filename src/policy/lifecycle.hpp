@@ -24,7 +24,8 @@ Suspicion suspicion_of(const CrashReport& crash, bool proven);
 std::optional<Suspicion> overdue(const Worker& worker, const Settings& settings);
 
 /// Spawning: first heartbeat activates; crashes, dead pods and deadlines fail; a reachable pod is brought up.
-/// Active or draining with a task: crashes and pods that the provider reports as gone fail.
-void advance_workers(Tick& tick);
+/// Active or draining with a task: crashes, pods that the provider reports as gone, and tasks that a restart
+/// in place has lost fail.
+void advance_workers(Tick& tick, const ObserverView& observer);
 
 }  // namespace gpuwarden::policy

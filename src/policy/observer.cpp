@@ -44,9 +44,10 @@ void note_read(Tick& tick) {
     memory.stalled_until.reset();
 }
 
-/// One interval before the time-out, so that a silence of all is seen before the first one is judged.
-Duration late_after(const Settings& settings) {
-  return std::max(settings.heartbeat_timeout - settings.heartbeat_interval, settings.heartbeat_timeout / 2);
+/// Our own row comes back with the next read, or nothing that we read or write can be trusted.
+void note_beacon(Tick& tick) {
+  int& returned = tick.memory.beacons_returned;
+  returned = tick.seen.beacon_returned == true ? std::min(returned + 1, kCompleteReads) : 0;
 }
 
 struct Lateness {
@@ -62,7 +63,10 @@ Lateness count_late(const Tick& tick) {
     const Duration silent = silence(*member.worker);
     if (silent <= after) continue;
     ++result.late;
-    if (silent <= after + tick.settings.heartbeat_timeout * 2) ++result.newly;
+    // By our own watch, which an outage or a restart begins anew: who fell silent behind our back is new to
+    // us.
+    const Duration known = std::min(silent, watched_silence(tick, member));
+    if (known <= after + tick.settings.heartbeat_timeout * 2) ++result.newly;
   }
   return result;
 }
@@ -86,7 +90,19 @@ void judge_mass(Tick& tick, ObserverView& view) {
   recover(memory, tick.now);
 }
 
+std::string beacon_words(const Tick& tick) {
+  if (!tick.seen.beacon_returned) return "it is not known yet whether what we write arrives in the database";
+  if (!*tick.seen.beacon_returned)
+    return "what we left in the database did not come back: our writes do not arrive, or we read an old copy";
+  return fmt::format("what we left in the database has come back {} times in a row, {} are needed to judge",
+                     tick.memory.beacons_returned, kCompleteReads);
+}
+
 }  // namespace
+
+Duration late_after(const Settings& settings) {
+  return std::max(settings.heartbeat_timeout - settings.heartbeat_interval, settings.heartbeat_timeout / 2);
+}
 
 int mass_threshold(int watched) {
   return std::max(kMassAtLeast, (watched * kMassPercent + 99) / 100);
@@ -102,6 +118,10 @@ Duration silence(const Worker& worker) {
   return worker.heartbeat_age.value_or(worker.phase_age);
 }
 
+Duration watched_silence(const Tick& tick, const Member& member) {
+  return tick.now - std::max(member.seen->heartbeat_changed, tick.memory.timers_restarted);
+}
+
 void note_blind(Memory& memory) {
   memory.complete_snapshots = 0;
 }
@@ -109,16 +129,18 @@ void note_blind(Memory& memory) {
 ObserverView observe(Tick& tick) {
   ObserverView view;
   note_read(tick);
+  note_beacon(tick);
   judge_mass(tick, view);
   const Memory& memory = tick.memory;
   const bool long_enough = tick.now - memory.timers_restarted >= tick.settings.heartbeat_timeout;
-  const bool recovering =
-      memory.recovered_at && tick.now - *memory.recovered_at < tick.settings.heartbeat_timeout;
-  view.settled = !view.mass_silence && !recovering;
+  view.recovering = memory.recovered_at && tick.now - *memory.recovered_at < tick.settings.heartbeat_timeout;
+  view.settled = !view.mass_silence && !view.recovering;
   if (view.mass_silence) return view;
   if (memory.complete_snapshots < kCompleteReads) {
     view.why = fmt::format("{} complete reads of the database in a row, {} are needed to judge",
                            memory.complete_snapshots, kCompleteReads);
+  } else if (memory.beacons_returned < kCompleteReads) {
+    view.why = beacon_words(tick);
   } else if (memory.stalled_until) {
     view.why = "our own loop stood still a moment ago";
   } else if (!long_enough) {

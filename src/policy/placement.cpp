@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <tuple>
 
 namespace gpuwarden::policy {
 namespace {
@@ -13,6 +15,34 @@ constexpr std::array<Duration, 6> kPauses{minutes(1),  minutes(2),  minutes(5),
 constexpr Duration kForgetAfter = minutes(60);
 constexpr Duration kNoBalancePause = minutes(5);
 constexpr int kPerCandidate = 2;
+constexpr Duration kMistrust = minutes(5), kMostMistrust = minutes(60);
+constexpr double kUnpriced = 1e9;  // a price that is not known is tried last
+
+/// Keys of places whose newest starts failed by a fault of host or place, too lately to try them first.
+std::set<std::string> mistrusted_places(const std::vector<StartOutcome>& outcomes) {
+  struct Streak {
+    int failures{0};
+    Duration newest{0};
+    bool over{false};
+  };
+  std::map<std::string, Streak> streaks;
+  for (const StartOutcome& outcome : outcomes) {
+    const CauseFacts& cause = facts(outcome.cause);
+    const bool blames_place = cause.scope == FailureScope::host || cause.scope == FailureScope::placement;
+    // Of other failures nothing follows for the place, neither way.
+    if (!outcome.success && (!blames_place || !cause.counts_for_breaker)) continue;
+    Streak& streak = streaks[outcome.placement.key()];
+    if (streak.over) continue;
+    streak.over = outcome.success;
+    if (outcome.success) continue;
+    if (streak.failures++ == 0) streak.newest = outcome.age;
+  }
+  std::set<std::string> keys;
+  for (const auto& [key, streak] : streaks) {
+    if (streak.failures > 0 && streak.newest < mistrust(streak.failures)) keys.insert(key);
+  }
+  return keys;
+}
 
 void set_aside(Memory& memory, const Placement& placement, std::string detail, bool refused, MonoTime now) {
   Memory::CandidatePause& pause = memory.exhausted[placement.key()];
@@ -30,14 +60,33 @@ Duration exhaustion_pause(Duration previous) {
   return next == kPauses.end() ? kPauses.back() : *next;
 }
 
-std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now) {
-  std::vector<Offer> result;
+Duration mistrust(int failures) {
+  constexpr int kDoublings = 8;
+  return std::min<Duration>(kMistrust * (1L << std::clamp(failures - 1, 0, kDoublings)), kMostMistrust);
+}
+
+std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now,
+                          const std::vector<StartOutcome>& outcomes) {
+  const std::set<std::string> mistrusted = mistrusted_places(outcomes);
+  struct Ranked {
+    std::tuple<bool, bool, int, double, int> rank;
+    const Offer* offer;
+  };
+  std::vector<Ranked> ranked;
   for (const Offer& offer : offers) {
-    const auto paused = memory.exhausted.find(offer.placement.key());
-    if (paused == memory.exhausted.end() || now >= paused->second.until) result.push_back(offer);
+    const std::string key = offer.placement.key();
+    const auto paused = memory.exhausted.find(key);
+    if (paused != memory.exhausted.end() && now < paused->second.until) continue;
+    const double price = offer.placement.price_per_hr;
+    ranked.push_back({{mistrusted.contains(key), offer.stock == StockLevel::none, offer.preference,
+                       price > 0 ? price : kUnpriced, -static_cast<int>(offer.stock)},
+                      &offer});
   }
-  std::stable_partition(result.begin(), result.end(),
-                        [](const Offer& offer) { return offer.stock != StockLevel::none; });
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const Ranked& a, const Ranked& b) { return a.rank < b.rank; });
+  std::vector<Offer> result;
+  result.reserve(ranked.size());
+  for (const Ranked& one : ranked) result.push_back(*one.offer);
   return result;
 }
 

@@ -12,9 +12,15 @@ namespace gpuwarden::policy {
 /// How long a candidate without capacity is set aside the n-th time in a row: 1, 2, 5, 10, 20, 40 minutes.
 Duration exhaustion_pause(Duration previous);
 
-/// Candidates to try now, best first: the operator's order without those set aside; those that the catalogue
-/// says are out of stock come last, because the catalogue is a hint.
-std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now);
+/// How long a candidate is tried after the others once its newest n starts failed by a fault of host or
+/// place: 5 minutes, twice as many with each further one, an hour at most.
+Duration mistrust(int failures);
+
+/// Candidates to try now, best first, without those set aside. First those whose newest starts did not fail
+/// by a fault of host or place a while ago, then those that the catalogue does not call out of stock (it is a
+/// hint), then the operator's order, price, stock. `outcomes`: newest first.
+std::vector<Offer> usable(const std::vector<Offer>& offers, const Memory& memory, MonoTime now,
+                          const std::vector<StartOutcome>& outcomes);
 
 /// When the next set-aside candidate may be tried again; none = none is set aside.
 std::optional<Duration> next_candidate_in(const std::vector<Offer>& offers, const Memory& memory,

@@ -8,6 +8,7 @@
 
 #include "gpuwarden/base/format.hpp"
 
+#include "cost_limit.hpp"
 #include "pod_signs.hpp"
 
 namespace gpuwarden::policy {
@@ -21,6 +22,7 @@ constexpr std::size_t kNamesShown = 3;
 bool delete_is_due(Tick& tick, const PodId& pod) {
   Memory::DeleteTries& tries = tick.memory.deletes[pod];
   if (tick.now < tries.next) return false;
+  if (tries.count == 0) tries.first = tick.now;
   tries.next = tick.now + delete_pause(++tries.count, tick.settings.delete_retry);
   return true;
 }
@@ -31,21 +33,36 @@ void delete_pod(Tick& tick, Member& member, std::string reason) {
   tick.act(member, DeletePod{member.worker->id, pod}, std::move(reason));
 }
 
-/// Failed and draining rows end when no pod is left to end.
-void confirm_gone(Tick& tick, Member& member) {
-  if (!absent_twice(member)) return;
-  const bool lag_is_over = member.seen->was_listed || member.worker->age >= tick.settings.list_lag;
-  // Without an id only time proves that the create came to nothing.
-  const bool proven =
-      member.worker->pod.empty() ? absent_for(tick, member) >= tick.settings.list_lag : lag_is_over;
-  if (proven) tick.act(member, ConfirmGone{member.worker->id}, "its pod is missing from two complete lists");
+bool delete_was_accepted(const Tick& tick, const PodId& pod) {
+  const auto tries = tick.memory.deletes.find(pod);
+  return tries != tick.memory.deletes.end() && tries->second.accepted;
 }
 
-void finish_deleting(Tick& tick, Member& member, std::vector<std::string>& stubborn) {
+/// A row that ends and whose pod is in no list. One without an id ends when no pod can come of its create any
+/// more. One with an id ends when it was deleted and two lists lack it; a pod too young to be listed may be
+/// missing and live, so the provider must have said yes to its delete.
+void finish_unlisted(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
-  if (member.pod == nullptr) return confirm_gone(tick, member);
-  if (worker.phase_age >= tick.settings.undeletable_after)
-    stubborn.push_back(fmt::format("{} ({})", member.pod->id.str(), worker.id.str()));
+  if (worker.pod.empty()) {
+    const bool never_asked = tick.memory.without_pod.contains(worker.id);
+    if (never_asked || (absent_twice(member) && absent_for(tick, member) >= tick.settings.list_lag))
+      tick.act(member, ConfirmGone{worker.id}, "it has no pod");
+    return;
+  }
+  if (worker.phase != Phase::deleting)
+    return delete_pod(tick, member, "its pod is in no list; it is deleted by its id all the same");
+  if (member.seen->was_listed || worker.age >= tick.settings.list_lag ||
+      delete_was_accepted(tick, worker.pod)) {
+    if (absent_twice(member))
+      tick.act(member, ConfirmGone{worker.id}, "its pod is missing from two complete lists");
+  } else if (worker.phase_age >= tick.settings.delete_retry) {
+    delete_pod(tick, member, "its pod is not listed yet, and may live all the same");
+  }
+}
+
+void finish_deleting(Tick& tick, Member& member) {
+  const Worker& worker = *member.worker;
+  if (member.pod == nullptr) return finish_unlisted(tick, member);
   // Whoever set the phase asks for the delete itself; this is for deletes that were lost or had no effect.
   if (worker.phase_age < tick.settings.delete_retry) return;
   delete_pod(
@@ -56,33 +73,40 @@ void finish_deleting(Tick& tick, Member& member, std::vector<std::string>& stubb
 void finish_failed(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
   if (worker.phase_age < tick.settings.collect_timeout) return;
-  if (member.pod == nullptr) return confirm_gone(tick, member);
+  if (member.pod == nullptr) return finish_unlisted(tick, member);
   delete_pod(tick, member, "failed, and the time for its crash bundle is up");
+}
+
+/// Money takes no task away that would not be given up anyway.
+Duration drain_patience(const Worker& worker, const Settings& settings) {
+  if (!worker.drain_reason.starts_with(kCostDrain)) return settings.shutdown_timeout;
+  return std::max(settings.shutdown_timeout, settings.task_stuck_timeout);
 }
 
 void finish_draining(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
   if (worker.tasks.empty()) {
-    if (member.pod == nullptr) return confirm_gone(tick, member);
+    if (member.pod == nullptr) return finish_unlisted(tick, member);
     return delete_pod(tick, member,
                       worker.drain_reason.empty() ? std::string("drained")
                                                   : fmt::format("drained: {}", worker.drain_reason));
   }
-  if (worker.phase_age <= tick.settings.shutdown_timeout) return;
+  const Duration patience = drain_patience(worker, tick.settings);
+  if (worker.phase_age <= patience) return;
   // Failing frees the task in the same transaction, before the pod is deleted under it.
   const std::string reason =
       fmt::format("still at task {} {} after it was asked to drain ({} at most)", worker.tasks.front().str(),
-                  format_duration(worker.phase_age), format_duration(tick.settings.shutdown_timeout));
+                  format_duration(worker.phase_age), format_duration(patience));
   tick.act(member, FailWorker{worker.id, own_pod(tick, member), FailureCause::task_stuck, reason}, reason);
 }
 
-void finish(Tick& tick, Member& member, std::vector<std::string>& stubborn) {
+void finish(Tick& tick, Member& member) {
   switch (member.worker->status) {
     case WorkerStatus::terminating:
-      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member, stubborn);
+      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member);
       return finish_draining(tick, member);
     case WorkerStatus::error:
-      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member, stubborn);
+      if (member.worker->phase == Phase::deleting) return finish_deleting(tick, member);
       return finish_failed(tick, member);
     case WorkerStatus::spawning:
     case WorkerStatus::active:
@@ -115,7 +139,33 @@ std::string orphan_reason(const Stray& stray, const std::set<std::string_view>& 
   return "no worker of that name lives; seen in two complete lists";
 }
 
+/// Every tick for as long as it lasts: somebody has to end them by hand, and until then they cost money.
+void tell_undeletable(Tick& tick) {
+  const Duration patience = tick.settings.undeletable_after;
+  std::vector<std::string> stubborn;
+  for (const Member& member : tick.members) {
+    const Worker& worker = *member.worker;
+    if (worker.phase == Phase::deleting && member.pod != nullptr && worker.phase_age >= patience)
+      stubborn.push_back(fmt::format("{} ({})", member.pod->id.str(), worker.id.str()));
+  }
+  for (const Stray& stray : tick.strays) {
+    const auto tries = tick.memory.deletes.find(stray.pod->id);
+    if (tries != tick.memory.deletes.end() && tries->second.count > 0 &&
+        tick.now - tries->second.first >= patience)
+      stubborn.push_back(fmt::format("{} ({})", stray.pod->id.str(), stray.pod->name));
+  }
+  if (!stubborn.empty())
+    tick.gate("undeletable",
+              fmt::format("still there, and billing, after many deletes: {}", list_of(stubborn)));
+}
+
 }  // namespace
+
+void note_deleted(Memory& memory, const PodId& pod, MonoTime now) {
+  Memory::DeleteTries& tries = memory.deletes[pod];
+  tries.accepted = true;
+  tries.next = std::max(tries.next, now);
+}
 
 Duration delete_pause(int tries, Duration first) {
   constexpr int kDoublings = 16;
@@ -125,15 +175,12 @@ Duration delete_pause(int tries, Duration first) {
 
 void finish_workers(Tick& tick) {
   if (!tick.pods_known()) return;
-  std::vector<std::string> stubborn, foreign;
+  std::vector<std::string> foreign;
   for (Member& member : tick.members) {
     if (member.foreign_pod())
       foreign.push_back(fmt::format("{} ({})", member.pod->id.str(), member.pod->name));
-    if (member.free()) finish(tick, member, stubborn);
+    if (member.free()) finish(tick, member);
   }
-  if (!stubborn.empty())
-    tick.gate("undeletable",
-              fmt::format("still there, and billing, after many deletes: {}", list_of(stubborn)));
   if (!foreign.empty())
     tick.gate("foreign_name",
               fmt::format("pods of ours that bear another name are never deleted: {}", list_of(foreign)));
@@ -157,6 +204,7 @@ void reap_orphans(Tick& tick) {
     if (sightings < kSightings || !delete_is_due(tick, pod.id)) continue;
     tick.act(DeleteOrphan{pod.id, pod.name}, orphan_reason(stray, tombstones));
   }
+  tell_undeletable(tick);
 }
 
 }  // namespace gpuwarden::policy

@@ -12,7 +12,10 @@ Duration delete_pause(int tries, Duration first);
 void finish_workers(Tick& tick);
 
 /// Pods that bear a name of ours without a live row (late arrivals of terminated workers too), seen in two
-/// complete lists, and second pods of one name. Foreign names never.
+/// complete lists, and second pods of one name. Foreign names never. List and rows of one tick are read at
+/// the same time, so a row may have come between them; the rows of the second sighting are read after the
+/// list of the first, and a row is always committed before its pod is asked for: what they lack then, nobody
+/// owns.
 void reap_orphans(Tick& tick);
 
 }  // namespace gpuwarden::policy

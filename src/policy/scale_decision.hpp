@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "tick.hpp"
 
 namespace gpuwarden::policy {
@@ -9,10 +11,23 @@ struct WantedSize {
   int up{0}, down{0};
 };
 
-/// One GPU carries tasks_per_gpu tasks. The fleet grows when the work is more than capacity x
-/// scale_up_multiplier, and shrinks when it is less than capacity x scale_down_multiplier; keep_idle comes on
-/// top, and floor and ceiling bound both.
-WantedSize wanted_size(long workload, const Settings& settings);
+/// The queue's work in GPUs, before multipliers, buffer and bounds.
+struct Load {
+  double gpus{0};
+  std::optional<DrainFigures> drain;  ///< where a time is set for working the queue off
+};
+
+/// By counts: one GPU carries tasks_per_gpu tasks, queued and running. With a drain target: queued tasks take
+/// the typical time of their type and running ones what is left of it, all of which shall fit into the
+/// target; a task occupies one GPU at most, and one that runs does occupy its own. Types with fewer than
+/// three samples are counted.
+Load load_of(const Snapshot& snapshot, const Settings& settings);
+
+/// The fleet grows when the load is more than capacity x scale_up_multiplier, and shrinks when it is less
+/// than capacity x scale_down_multiplier; keep_idle comes on top, and floor and ceiling bound both.
+WantedSize size_for(double gpus, const Settings& settings);
+/// The same for so many tasks by count.
+WantedSize wanted_size(long tasks, const Settings& settings);
 
 /// What stands against the wanted size.
 struct Strength {

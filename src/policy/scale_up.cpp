@@ -8,6 +8,7 @@
 
 #include "budget.hpp"
 #include "placement.hpp"
+#include "words.hpp"
 
 namespace gpuwarden::policy {
 namespace {
@@ -47,6 +48,18 @@ std::optional<Gate> shut(const Tick& tick, const ObserverView& observer) {
   return std::nullopt;
 }
 
+/// Why workers are wanted.
+std::string need(const Tick& tick, int wanted, int there) {
+  const QueueDepth& queue = tick.snapshot.queue;
+  const auto& drain = tick.plan.scale.drain;
+  if (!drain || drain->timed == 0)
+    return fmt::format("{} queued and {} running tasks want {}, {} {} there", queue.queued, queue.running,
+                       counted(wanted, "worker"), there, there == 1 ? "is" : "are");
+  return fmt::format("{} queued and {} running tasks, {} of work, want {} to be done in {}, {} {} there",
+                     queue.queued, queue.running, format_duration(drain->work), counted(wanted, "worker"),
+                     format_duration(drain->target), there, there == 1 ? "is" : "are");
+}
+
 /// Lowers `missing` to what a gate lets through and says so.
 void limit(Tick& tick, int& missing, int room, const Gate& gate) {
   if (missing <= room) return;
@@ -63,8 +76,11 @@ int spawned_last_minute(const Tick& tick) {
 
 int allowed(Tick& tick, int missing, const SpawnPermit& permit, const Strength& now) {
   const Settings& settings = tick.settings;
-  const std::string_view gate = permit.gate;
-  limit(tick, missing, permit.slots, {std::string(gate), permit.reason, permit.opens_in});
+  if (permit.gate == "breaker") {
+    missing = std::min(missing, permit.slots);  // its gate is shown already
+  } else {
+    limit(tick, missing, permit.slots, {permit.gate, permit.reason, permit.opens_in});
+  }
   limit(tick, missing, settings.max_active - now.occupied,
         {"ceiling",
          fmt::format("{} pods exist or may exist, {} are allowed", now.occupied, settings.max_active),
@@ -78,13 +94,16 @@ int allowed(Tick& tick, int missing, const SpawnPermit& permit, const Strength& 
 }
 
 void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::string& why) {
+  if (count <= 0) return;
+  PlacePermits places = breaker.places;
   Budget budget = budget_of(tick);
-  Spread spread(usable(tick.seen.offers, tick.memory, tick.now));
+  Spread spread(usable(tick.seen.offers, tick.memory, tick.now, tick.snapshot.outcomes));
   std::optional<std::string> too_dear;
   bool any = false;
   const auto fits = [&](const Placement& placement) {
+    if (!places.has_room(placement)) return false;
     any = true;
-    auto refused = budget.refuses(placement.price_per_hr);
+    auto refused = budget.refuses(budget.price_of(placement));
     if (!refused) return true;
     if (!too_dear) too_dear = std::move(refused);
     return false;
@@ -94,6 +113,9 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
     auto placement = spread.next(fits);
     if (!placement) {
       if (any && too_dear) return tick.gate("budget", *too_dear);
+      if (const auto held =
+              places.why_none(usable(tick.seen.offers, tick.memory, tick.now, tick.snapshot.outcomes)))
+        return tick.plan.gates.push_back(*held);
       if (tick.seen.offers.empty()) return tick.gate("placement", "there is no GPU type to ask for");
       const auto again = next_candidate_in(tick.seen.offers, tick.memory, tick.now);
       if (const auto refused = refused_everywhere(tick.seen.offers, tick.memory))
@@ -101,28 +123,32 @@ void spawn(Tick& tick, int count, const BreakerVerdict& breaker, const std::stri
                          fmt::format("Runpod refuses our request for every placement: {}", *refused), again);
       return tick.gate("placement", "every placement was out of capacity or refused a moment ago", again);
     }
-    budget.add(placement->price_per_hr);
+    budget.add(budget.price_of(*placement));
+    const bool probe = places.is_probe(*placement);
+    places.take(*placement);
     tick.memory.recent_spawns.push_back(tick.now);
     SpawnWorker action;
     action.worker = fresh_id(tick, draw);
     action.placement = std::move(*placement);
-    action.canary = breaker.permit.canary;
+    action.canary = breaker.permit.canary || tick.script.is_canary(i);
+    action.last_good = tick.script.uses_last_good(i);
     action.generation = breaker.state.generation;
-    tick.act(std::move(action), breaker.permit.canary ? "canary: " + why : why);
+    std::string reason = why;
+    if (probe) reason = fmt::format("canary of {}: {}", place_words(place_of(action.placement)), why);
+    if (breaker.permit.canary) reason = "canary: " + why;
+    if (tick.script.is_canary(i)) reason = fmt::format("first with script {}: {}", tick.script.name, reason);
+    tick.act(std::move(action), std::move(reason));
   }
 }
 
 }  // namespace
 
-void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, const ObserverView& observer) {
+void grow(Tick& tick, const Sizing& sizing, const BreakerVerdict& breaker, const ObserverView& observer) {
   std::erase_if(tick.memory.recent_spawns, [&](MonoTime at) { return tick.now - at >= kRateWindow; });
   forget_old_pauses(tick.memory, tick.now);
   const Strength now = strength_of(tick);
-  int missing = wanted.up - now.capacity();
-  // A breaker that is not closed is worth a word even when nothing is missing.
-  const bool closed = breaker.permit.gate != "breaker";
+  int missing = sizing.now.up - now.capacity();
   if (missing <= 0) {
-    if (!closed) tick.gate("breaker", breaker.permit.reason, breaker.permit.opens_in);
     if (tick.snapshot.switches.paused) tick.plan.gates.push_back(*shut(tick, observer));
     return;
   }
@@ -130,10 +156,13 @@ void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, c
     tick.plan.gates.push_back(std::move(*gate));
     return;
   }
-  const QueueDepth& queue = tick.snapshot.queue;
-  const std::string why = fmt::format("{} queued and {} running tasks want {} workers, {} are there",
-                                      queue.queued, queue.running, wanted.up, now.capacity());
-  spawn(tick, allowed(tick, missing, breaker.permit, now), breaker, why);
+  limit(tick, missing, sizing.grow_to - now.capacity(),
+        {"scale_up_delay",
+         fmt::format("more workers are added when they have been wanted for {}",
+                     format_duration(tick.settings.scale_up_delay)),
+         sizing.grows_in});
+  const std::string why = need(tick, sizing.now.up, now.capacity());
+  spawn(tick, tick.script.room(allowed(tick, missing, breaker.permit, now)), breaker, why);
 }
 
 }  // namespace gpuwarden::policy

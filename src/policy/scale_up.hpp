@@ -2,19 +2,13 @@
 
 #include "breaker.hpp"
 #include "observer.hpp"
-#include "scale_decision.hpp"
+#include "persistence.hpp"
 #include "tick.hpp"
 
 namespace gpuwarden::policy {
 
-/// What the breaker makes of this tick.
-struct BreakerVerdict {
-  BreakerMemory state;
-  SpawnPermit permit;
-};
-
-/// Spawns what is missing, as far as every gate lets it: breaker, ceiling, spawn rate, slow start, placement,
-/// money. Each gate that holds something back says so.
-void grow(Tick& tick, const WantedSize& wanted, const BreakerVerdict& breaker, const ObserverView& observer);
+/// Spawns what is missing, as far as every gate lets it: the delay of scale-ups, breaker, ceiling, spawn
+/// rate, slow start, placement, money. Each gate that holds something back says so.
+void grow(Tick& tick, const Sizing& sizing, const BreakerVerdict& breaker, const ObserverView& observer);
 
 }  // namespace gpuwarden::policy

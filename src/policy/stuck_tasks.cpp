@@ -1,10 +1,10 @@
 #include "stuck_tasks.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
+
+#include "words.hpp"
 
 namespace gpuwarden::policy {
 
@@ -28,14 +28,22 @@ bool matches_glob(std::string_view text, std::string_view pattern) {
   return p == pattern.size();
 }
 
+std::optional<Duration> stuck_limit(std::string_view type, const Settings& settings) {
+  for (const std::string& pattern : settings.stuck_exempt) {
+    if (matches_glob(type, pattern)) return std::nullopt;
+  }
+  for (const StuckLimit& one : settings.stuck_types) {
+    if (matches_glob(type, one.pattern)) return one.limit;
+  }
+  return settings.task_stuck_timeout;
+}
+
 void judge_tasks(Tick& tick, const ObserverView& observer) {
   if (!tick.pods_known()) return;
-  const Settings& settings = tick.settings;
   int held = 0;
   for (const RunningTask& task : tick.snapshot.running) {
-    if (task.running_for <= settings.task_stuck_timeout) continue;
-    const auto exempt = [&](const std::string& pattern) { return matches_glob(task.type, pattern); };
-    if (std::any_of(settings.stuck_exempt.begin(), settings.stuck_exempt.end(), exempt)) continue;
+    const auto limit = stuck_limit(task.type, tick.settings);
+    if (!limit || task.running_for <= *limit) continue;
     Member* member = tick.find(task.worker);
     if (member == nullptr || !member->free() || !is_watched(*member->worker)) continue;
     if (!observer.settled || tick.memory.complete_snapshots < 3) {
@@ -44,13 +52,13 @@ void judge_tasks(Tick& tick, const ObserverView& observer) {
     }
     const std::string reason =
         fmt::format("task {} ({}) has run for {} ({} at most)", task.id.str(), task.type,
-                    format_duration(task.running_for), format_duration(settings.task_stuck_timeout));
+                    format_duration(task.running_for), format_duration(*limit));
     tick.act(*member, FailWorker{task.worker, own_pod(tick, *member), FailureCause::task_stuck, reason},
              reason);
   }
   if (held > 0)
-    tick.gate("observer",
-              fmt::format("{} long tasks are left alone: the database was out a moment ago", held));
+    tick.gate("observer", fmt::format("{} left alone: the database was out a moment ago",
+                                      counted_are(held, "long task")));
 }
 
 }  // namespace gpuwarden::policy

@@ -1,6 +1,10 @@
 #include "tick.hpp"
 
+#include <string_view>
+#include <unordered_map>
 #include <utility>
+
+#include "database_clock.hpp"
 
 namespace gpuwarden::policy {
 namespace {
@@ -18,6 +22,15 @@ bool advanced(const std::optional<WallTime>& before, WallTime stamp) {
   return step > kHeartbeatStep || step < -kHeartbeatStep;
 }
 
+/// The provider's clock is compared with itself only: a line that was not there at the look before.
+void see_log(const Tick& tick, const WorkerId& worker, Memory::WorkerSeen& seen) {
+  if (tick.seen.newest_log_line.empty()) return;
+  const auto line = tick.seen.newest_log_line.find(worker);
+  if (line == tick.seen.newest_log_line.end()) return;
+  if (seen.log_line && line->second > *seen.log_line) seen.log_moved = tick.now;
+  if (!seen.log_line || line->second > *seen.log_line) seen.log_line = line->second;
+}
+
 void see_row(Tick& tick, Member& member) {
   const Worker& worker = *member.worker;
   auto [entry, fresh] = tick.memory.workers.try_emplace(worker.id);
@@ -29,19 +42,28 @@ void see_row(Tick& tick, Member& member) {
     seen.heartbeat_changed = tick.now;
   }
   if (worker.heartbeat_age) {
-    const WallTime stamp = tick.snapshot.db_now - *worker.heartbeat_age;
+    const WallTime stamp = tick.snapshot.db_now - jumped_ahead(tick.memory) - *worker.heartbeat_age;
     if (advanced(seen.last_heartbeat, stamp)) {
       seen.last_heartbeat = stamp;
       seen.heartbeat_changed = tick.now;
       seen.restarted = false;
       seen.unanswered_since.reset();
       seen.probed_alive.reset();
+      seen.last_log_look.reset();
+      seen.log_line.reset();
+      seen.log_moved.reset();
     }
+  }
+  if (worker.agent_uptime) {
+    if (seen.agent_uptime && *worker.agent_uptime + kUptimeStep < *seen.agent_uptime)
+      seen.agent_restarted = true;
+    seen.agent_uptime = worker.agent_uptime;
   }
   if (member.in_flight) {  // lists of before the action's end prove nothing
     seen.absent_lists = 0;
     seen.absent_since.reset();
   }
+  see_log(tick, worker.id, seen);
   if (tick.seen.shell_probe.empty()) return;
   const auto probe = tick.seen.shell_probe.find(worker.id);
   if (probe == tick.seen.shell_probe.end()) return;
@@ -57,11 +79,11 @@ void match_pods(Tick& tick) {
   for (const Pod& pod : pods) {
     if (pod.status == PodStatus::terminated) continue;
     const auto found = tick.index.find(pod.name);
-    if (found == tick.index.end()) {
+    if (!found) {
       unmatched.push_back(&pod);
       continue;
     }
-    Member& member = tick.members[found->second];
+    Member& member = tick.members[*found];
     const PodId& own = member.worker->pod;
     const bool is_own = own.empty() ? member.pod == nullptr || pod.id < member.pod->id : own == pod.id;
     const Pod* stray = &pod;
@@ -120,7 +142,7 @@ bool Member::foreign_pod() const {
 
 Member* Tick::find(const WorkerId& worker) {
   const auto found = index.find(worker.str());
-  return found == index.end() ? nullptr : &members[found->second];
+  return found ? &members[*found] : nullptr;
 }
 
 void Tick::act(Member& member, Action action, std::string reason) {
@@ -139,12 +161,12 @@ void join(Tick& tick) {
   ++tick.memory.ticks;
   const std::vector<Worker>& rows = tick.snapshot.workers;
   tick.members.reserve(rows.size());
-  tick.index.reserve(rows.size());
+  tick.index.reset(rows.size());
   tick.memory.workers.reserve(rows.size());
   std::size_t in_flight = 0;
   for (const Worker& row : rows) {
     if (row.status == WorkerStatus::terminated) continue;
-    if (!tick.index.emplace(row.id.str(), tick.members.size()).second) continue;
+    if (!tick.index.add(row.id.str(), tick.members.size())) continue;
     Member member;
     member.worker = &row;
     member.in_flight = !tick.seen.in_flight.empty() && tick.seen.in_flight.contains(row.id);

@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gpuwarden/policy/decide.hpp"
+
+#include "script_canary.hpp"
+#include "worker_index.hpp"
 
 namespace gpuwarden::policy {
 
@@ -53,7 +54,8 @@ struct Tick {
   void act(Action action, std::string reason);
   void gate(std::string name, std::string reason, std::optional<Duration> opens_in = std::nullopt);
 
-  std::unordered_map<std::string_view, std::size_t> index;  ///< worker id -> members
+  WorkerIndex index;
+  ScriptTrial script{};
 };
 
 /// Joins rows, pods and memory, and takes down what this tick's reads show: heartbeats that advanced, pods

@@ -11,14 +11,16 @@ namespace gpuwarden::policy {
 /// The watchdog's verdict on one worker.
 enum class Life { alive, dead, unknown };
 
-/// What can be known of a worker's life; the second sources are the provider and a probe over SSH.
+/// What can be known of a worker's life; the second sources are the provider, a probe over SSH and the
+/// container's log.
 struct Signs {
-  Duration silent{0};                 ///< since the last heartbeat, by the database's clock
-  Duration watched_silent{0};         ///< since we last saw it change, by our own clock
-  bool provider_says_gone{false};     ///< exited, failed, absent from two lists, or restarted in place
-  std::string provider_words;         ///< why, in words
-  std::optional<bool> process_lives;  ///< a fresh probe's answer
-  Duration probes_unanswered{0};      ///< since the first probe that SSH did not answer
+  Duration silent{0};                   ///< since the last heartbeat, by the database's clock
+  Duration watched_silent{0};           ///< since we last saw it change, by our own clock
+  bool provider_says_gone{false};       ///< exited, failed, absent from two lists, or restarted in place
+  std::string provider_words;           ///< why, in words
+  std::optional<bool> process_lives;    ///< a fresh probe's answer
+  Duration probes_unanswered{0};        ///< since the first probe that SSH did not answer
+  std::optional<Duration> log_moved{};  ///< since its log was seen to grow
 };
 
 struct HealthVerdict {
@@ -27,7 +29,8 @@ struct HealthVerdict {
   std::string reason;
 };
 
-/// One worker, without regard to how many others are silent.
+/// One worker, without regard to how many others are silent. A heartbeat that is merely late already wants a
+/// probe, so that its answer is there when the time-out passes.
 HealthVerdict assess(const Signs& signs, const Settings& settings);
 
 /// Heartbeat deaths that may still be acted on: at most 20 % of the watched fleet, but at least one, in ten

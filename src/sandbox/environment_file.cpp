@@ -24,6 +24,7 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
       {"ORCHESTRATOR_POLL_SEC", "1"},
       {"MAX_ACTIVE_GPUS", "5"},
       {"MAX_SPAWNS_PER_MINUTE", "30"},
+      {"SCALE_DOWN_DELAY_SEC", "0"},
       {"SCALE_DOWN_GRACE_PERIOD_SEC", "2"},
       {"SPAWNING_GRACE_PERIOD_SEC", "20"},
       {"PROVISION_TIMEOUT_SEC", "45"},
@@ -33,6 +34,7 @@ std::map<std::string, std::string> make_environment(const SandboxReady& ready, c
       {"GPU_IDLE_TIMEOUT_SEC", "4"},
       {"GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "2"},
       {"GRACEFUL_SHUTDOWN_TIMEOUT_SEC", "60"},
+      {"RUNPOD_LIST_LAG_SEC", "60"},
       {"POD_LEASE_SEC", "600"},
       {"BREAKER_PROBE_INTERVAL_SEC", "10"},
   };

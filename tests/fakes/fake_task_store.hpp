@@ -39,6 +39,7 @@ class FakeTaskStore final : public ports::TaskStore {
   std::vector<ports::RescueRequest> rescues;
   std::vector<BreakerMemory> breakers_saved;
   std::vector<std::string> resigned;
+  std::vector<ports::OperatorCommand> operated;
   std::map<WorkerId, std::string> token_hashes;
 
   // Answers instead of the default.
@@ -52,6 +53,7 @@ class FakeTaskStore final : public ports::TaskStore {
   std::function<Result<ports::TasksFreed>(const ports::Fence&, const ports::RescueRequest&)> on_rescue_tasks;
   std::function<Result<Cas>(const ports::Fence&, const BreakerMemory&)> on_save_breaker;
   std::function<Result<Cas>(const ports::Fence&, const std::string&)> on_resign;
+  std::function<Result<ports::OperatorAnswer>(const std::string&, const ports::OperatorCommand&)> on_operate;
   std::function<Result<ports::StoreHealth>()> on_health;
   std::function<Result<std::vector<ports::FailureRow>>(const std::string&, Duration, int)> on_failures;
   std::function<Result<std::vector<ports::WorkerRow>>(const std::string&, bool, int)> on_workers;
@@ -79,6 +81,7 @@ class FakeTaskStore final : public ports::TaskStore {
       if (wall) copy.db_now = wall();
       copy.leader.leading = copy.leader.leading && !query.holder.empty();
       if (copy.leader.leading) copy.leader.holder = query.holder;
+      if (copy.leader.leading && !query.beacon.empty()) state.beacon = query.beacon;
       return copy;
     });
   }
@@ -138,7 +141,7 @@ class FakeTaskStore final : public ports::TaskStore {
     breakers_saved.push_back(memory);
     return answer<Cas>("save_breaker", "", [=, this]() -> Result<Cas> {
       if (on_save_breaker) return on_save_breaker(fence, memory);
-      if (!leads(fence)) return Cas::lost;
+      if (!leads(fence) || memory.generation < state.breaker.generation) return Cas::lost;
       state.breaker = memory;
       return Cas::done;
     });
@@ -147,6 +150,13 @@ class FakeTaskStore final : public ports::TaskStore {
     resigned.push_back(holder);
     return answer<Cas>("resign", "", [=, this]() -> Result<Cas> {
       return on_resign ? on_resign(fence, holder) : Result<Cas>(Cas::done);
+    });
+  }
+
+  Async<ports::OperatorAnswer> operate(std::string owner, ports::OperatorCommand command) override {
+    operated.push_back(command);
+    return answer<ports::OperatorAnswer>("operate", owner, [=, this]() -> Result<ports::OperatorAnswer> {
+      return on_operate ? on_operate(owner, command) : heed(command);
     });
   }
 
@@ -243,6 +253,32 @@ class FakeTaskStore final : public ports::TaskStore {
       std::erase_if(state.workers, [&](const Worker& row) { return row.id == change.worker; });
     }
     return Cas::done;
+  }
+
+  ports::OperatorAnswer heed(const ports::OperatorCommand& command) {
+    using Kind = ports::OperatorCommand::Kind;
+    bool done = true;
+    if (command.kind == Kind::pause || command.kind == Kind::resume) {
+      done = state.switches.paused == (command.kind == Kind::resume);
+      state.switches = {};
+      if (command.kind == Kind::pause) state.switches = {true, command.actor, command.reason};
+    } else if (command.kind == Kind::hold || command.kind == Kind::release) {
+      const bool hold = command.kind == Kind::hold;
+      state.breaker_override =
+          BreakerOverride{hold ? BreakerOverride::Kind::hold : BreakerOverride::Kind::release, command.actor,
+                          command.reason, command.expires_in};
+    } else {
+      done = command.kind == Kind::reset || state.breaker_override.has_value();
+      state.breaker_override.reset();
+    }
+    if (command.kind == Kind::reset) {
+      // Above whatever the daemon has decided already and not saved yet.
+      const std::int64_t generation = state.breaker.generation + 2;
+      state.breaker = {};
+      state.breaker.generation = generation;
+      state.breaker.reason = "reset by " + command.actor + ": " + command.reason;
+    }
+    return {done, state.switches, state.breaker.state, state.breaker.generation, state.breaker_override};
   }
 
   Result<ports::TasksFreed> mark_failed(const ports::Fence& fence, const ports::FailureRecord& failure) {

@@ -26,14 +26,18 @@ class World {
   std::vector<policy::Offer> offers;
   policy::Memory memory;
   std::set<WorkerId> in_flight, bringing_up;
-  std::map<WorkerId, bool> shell_probe;  ///< answers for the next tick only
-  Duration loop_gap{0};                  ///< for the next tick only
+  std::map<WorkerId, bool> shell_probe;          ///< answers for the next tick only
+  std::map<WorkerId, WallTime> newest_log_line;  ///< for the next tick only
+  std::optional<bool> beacon_returned{true};
+  std::string held_script;
+  Duration loop_gap{0};  ///< for the next tick only
   bool database_readable{true}, list_complete{true}, draining_all{false}, rehearsal{false};
   MonoTime now{1000s};
   std::uint64_t seed{1};
 
   World() {
-    settings.script_hash = "s1";
+    settings.script_hash = snapshot.breaker.good_script = "s1";
+    settings.scale_down_delay = 0s;  // what lasts is the business of a few tests only
     snapshot.db_now = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
     snapshot.leader = {true, 7, "us"};
     offer("RTX 4090", 0.44);
@@ -44,6 +48,7 @@ class World {
     offered.placement.gpu = gpu;
     offered.placement.price_per_hr = price;
     offered.stock = stock;
+    offered.preference = static_cast<int>(offers.size());
     offers.push_back(std::move(offered));
   }
 
@@ -120,6 +125,7 @@ class World {
     outcome.worker = name(9000 + static_cast<int>(snapshot.outcomes.size()));
     outcome.success = success;
     outcome.cause = cause;
+    if (!offers.empty()) outcome.placement = offers.front().placement;
     outcome.generation = snapshot.breaker.generation;
     outcome.script_hash = settings.script_hash;
     outcome.age = age;
@@ -166,6 +172,9 @@ class World {
     seen.in_flight = in_flight;
     seen.bringing_up = bringing_up;
     seen.shell_probe = std::exchange(shell_probe, {});
+    seen.newest_log_line = std::exchange(newest_log_line, {});
+    seen.beacon_returned = beacon_returned;
+    seen.held_script = held_script;
     seen.loop_gap = std::exchange(loop_gap, Duration{0});
     seen.draining_all = draining_all;
     seen.rehearsal = rehearsal;

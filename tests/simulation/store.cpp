@@ -314,6 +314,13 @@ Async<CasOutcome> SimStore::resign(ports::Fence fence, std::string holder) {
   co_return supabase::parse_cas(answer->body, function);
 }
 
+Async<ports::OperatorAnswer> SimStore::operate(std::string owner, ports::OperatorCommand command) {
+  const auto answer =
+      co_await post(write("gpuwarden_operator", supabase::operator_request(owner, command), command.actor));
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_operator(answer->body);
+}
+
 Async<ports::StoreHealth> SimStore::health() {
   const auto answer = co_await post({"gpuwarden_health", "{}"});
   if (!answer) co_return fail(answer.error());

@@ -58,6 +58,7 @@ class SimStore final : public ports::TaskStore {
   ports::Async<ports::TasksFreed> rescue_tasks(ports::Fence fence, ports::RescueRequest request) override;
   ports::Async<ports::CasOutcome> save_breaker(ports::Fence fence, BreakerMemory memory) override;
   ports::Async<ports::CasOutcome> resign(ports::Fence fence, std::string holder) override;
+  ports::Async<ports::OperatorAnswer> operate(std::string owner, ports::OperatorCommand command) override;
   ports::Async<ports::StoreHealth> health() override;
   ports::Async<std::vector<ports::FailureRow>> failures(std::string owner, Duration since,
                                                         int limit) override;

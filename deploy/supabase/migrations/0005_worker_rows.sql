@@ -242,6 +242,9 @@ end
 $$;
 do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_rescue_tasks(text, bigint, jsonb)'); end $close$;
 
+-- The breaker is saved by compare-and-swap on its generation, so that what was decided before an operator's reset never
+-- overwrites it. The daemon's value is at most one generation above the one that it has read; a reset goes two up
+-- (gpuwarden_operator), so that every value of before it is lower than what is stored.
 create or replace function public.gpuwarden_save_state(
   owner_param text, epoch_param bigint, key_param text, value_param jsonb) returns jsonb
 language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '3s' as $$
@@ -252,7 +255,10 @@ begin
     value = excluded.value,
     -- The age of a breaker's state survives writes that keep state and generation.
     changed_at = case when key_param = 'breaker' and s.value -> 'state' = excluded.value -> 'state'
-                       and s.value -> 'generation' = excluded.value -> 'generation' then s.changed_at else now() end;
+                       and s.value -> 'generation' = excluded.value -> 'generation' then s.changed_at else now() end
+  where key_param <> 'breaker'
+     or coalesce((excluded.value ->> 'generation')::bigint, 0) >= coalesce((s.value ->> 'generation')::bigint, 0);
+  if not found then return public.gpuwarden_refusal('older_generation'); end if;
   return jsonb_build_object('done', true, 'reason', 'saved');
 end
 $$;

@@ -30,6 +30,8 @@ struct Services {
   std::function<ports::Async<std::string>(std::string path)> ask_daemon;
   /// One cycle with nothing else running; dry = no action is performed.
   std::function<ports::Async<control::CycleSummary>(bool dry)> cycle;
+  /// What the daemon would answer on "/v1/explain/WORKER", from one dry cycle of this process.
+  std::function<ports::Async<std::string>(std::string worker)> explain;
 };
 
 /// Where and how a command speaks.
@@ -50,6 +52,9 @@ struct Invocation {
   Duration since{std::chrono::hours(24)};
   int limit{50};
   std::string status_filter;
+  std::string actor;                ///< who speaks; app fills in the user where --actor is not given
+  std::string reason;               ///< of an operator's word
+  std::optional<Duration> lasting;  ///< how long it holds
 };
 struct ParsedLine {
   std::optional<Invocation> invocation;  ///< none: text was printed (help, usage error)
@@ -70,8 +75,8 @@ int refuse_configuration(const config::Loaded& loaded, Output output);
 /// judges what `config::load` makes of the source and makes no SSH key.
 std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output);
 
-/// Commands that talk to services: once plan status workers worker tasks failures doctor. Without a valid
-/// configuration only `doctor` goes on; the others say what is wrong with it.
+/// Commands that talk to services: all the others. Without a valid configuration only `doctor` goes on; they
+/// say what is wrong with it.
 boost::asio::awaitable<int> run_online(Invocation invocation, const config::Loaded& loaded, Services services,
                                        Output output);
 

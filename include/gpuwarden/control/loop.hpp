@@ -3,13 +3,17 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "gpuwarden/control/environment.hpp"
+#include "gpuwarden/control/gate_history.hpp"
 #include "gpuwarden/control/report.hpp"
+#include "gpuwarden/policy/explain.hpp"
+#include "gpuwarden/policy/note.hpp"
 
 namespace gpuwarden::control {
 
@@ -20,6 +24,21 @@ struct View {
   const std::deque<ActionResult>* recent{nullptr};
   std::string holder;
   Duration longest_stall{0};  ///< of the event loop, since the start
+  const GateHistory* gates{nullptr};
+  std::optional<Duration> next_tick_in{};  ///< none: no further one is planned
+};
+
+/// Everything that one decision was made from, and what it was. Valid during the call that hands it out.
+struct DecisionRecord {
+  std::uint64_t number{0};
+  WallTime at{};
+  MonoTime now{};
+  std::uint64_t random{0};
+  const policy::Observation& seen;
+  const policy::Settings& settings;
+  const std::vector<policy::Note>& notes;  ///< what the memory was told since the decision before
+  const Plan& plan;
+  const policy::Memory& after;  ///< the memory that the decision left behind
 };
 
 /// How far draining the fleet before the end has come.
@@ -45,7 +64,8 @@ class ControlLoop {
   /// cancellation. What is still in flight then is abandoned, which the next daemon's ticks sort out; the
   /// event loop must not run on without this object.
   boost::asio::awaitable<void> run();
-  /// One tick and its actions, to the end. `dry`: takes no leadership and performs nothing.
+  /// One tick and its actions, to the end. `dry`: takes no leadership and performs nothing. The delays of
+  /// scale-ups and scale-downs are zero here.
   boost::asio::awaitable<CycleSummary> once(bool dry);
 
   void stop();
@@ -55,6 +75,13 @@ class ControlLoop {
   Drain drain() const;
   void apply(LoopSettings settings);
   View view() const;
+  /// What the next tick would decide if it saw what the newest one saw; nothing of it is performed or
+  /// remembered. Empty before the first tick.
+  Plan rehearse() const;
+  /// Of a worker of the newest snapshot; none when there is none of that name.
+  std::optional<policy::WorkerStory> explain(const WorkerId& worker) const;
+  /// Called with each decision before it is performed; for those who record.
+  std::function<void(const DecisionRecord&)> on_decision;
   /// Called after each tick; for tests and for what follows the ticks.
   std::function<void(const TickReport&)> on_tick;
   /// Called at every stall probe while the loop turns and the newest tick is not overdue: what a watchdog

@@ -24,6 +24,7 @@ struct TickReport {
   Plan plan;
   MonoTime now{};  ///< `at` by the monotonic clock, for what happens "every five minutes"
   ErrorKind snapshot_error_kind{ErrorKind::internal}, pods_error_kind{ErrorKind::internal};
+  bool acted{true};  ///< false: a rehearsal, nothing of the plan was performed
 };
 
 /// How an action ended.
@@ -36,6 +37,7 @@ struct ActionResult {
   std::string pod{};     ///< the worker's, where it has one
   std::string cause{};   ///< of a failure: what diagnosis made of it
   std::string reason{};  ///< the plan's: why it was done
+  WallTime at{};         ///< when it ended
 };
 
 /// What `once` prints.

@@ -21,6 +21,7 @@ struct SpawnWorker {
   Placement placement;
   bool canary{false};
   std::int64_t generation{0};
+  bool last_good{false};  ///< with the settings of the last proven script, not with those of now
 };
 /// A pod with the worker's name exists: write its id into the intent.
 struct AdoptPod {
@@ -76,10 +77,13 @@ struct RescueTasks {};
 struct ProbeWorker {
   WorkerId worker;
   PodId pod;
+  bool read_log{false};  ///< where SSH gives no answer, see when the container wrote its newest line
 };
 /// New state of the breaker, to be kept.
 struct SaveBreaker {
   BreakerMemory memory;
+  bool places_only{false};  ///< the fleet-wide breaker is as it was: no news that all pods depend on
+  bool script_only{false};  ///< nothing but the name of the script that has proven itself is new
 };
 
 using Action =
@@ -104,12 +108,22 @@ struct Gate {
   std::optional<Duration> opens_in;
 };
 
+/// The queue in time, where a time is set for working it off.
+struct DrainFigures {
+  Duration work{0};    ///< of all tasks whose duration can be told
+  Duration target{0};  ///< in which it shall be done
+  long timed{0};       ///< tasks whose duration can be told
+  long counted{0};     ///< tasks of types too new for that: they count as without a target
+};
+
 /// How the wanted size came about.
 struct ScaleFigures {
   long queued{0}, running{0};
   int active{0}, spawning{0}, draining{0}, idle{0};
   int wanted{0};    ///< after floor, ceiling, buffer, hysteresis
   int capacity{0};  ///< what counts towards it
+  std::optional<DrainFigures> drain{};
+  std::vector<std::string> steps{};  ///< the arithmetic that led to `wanted`, one step a line
 };
 
 /// One tick's decisions as data.

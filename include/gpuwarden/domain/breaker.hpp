@@ -17,9 +17,11 @@ enum class BreakerState { closed, open, half_open };
 std::string_view to_string(BreakerState state);
 std::optional<BreakerState> parse_breaker_state(std::string_view text);
 
-/// One narrow breaker beside the fleet's: of a place or of a script, so that one bad place stops no other.
+/// One narrow breaker beside the fleet's, so that one bad place stops no other: faults of one class (host,
+/// placement or network) of one GPU type in one data centre. The script's faults are the fleet's, because
+/// every new pod runs it.
 struct ScopeBreaker {
-  std::string key;  ///< what it is about: "host|NVIDIA GeForce RTX 4090|EU-RO-1", "image_and_script|<hash>"
+  std::string key;  ///< what it is about: "host|NVIDIA GeForce RTX 4090|EU-RO-1"
   BreakerState state{BreakerState::closed};
   WallTime
       since{};  ///< last change of state, by the database's clock; starts asked for before are no evidence
@@ -39,7 +41,9 @@ struct BreakerMemory {
   WorkerId canary;             ///< half-open: the probe under way
   std::string reason;          ///< one line: why it is open
   std::string script_hash;     ///< what the fleet ran when it opened; a new one is tried at once
-  std::vector<ScopeBreaker> scopes{};  ///< those that are not closed, ordered by key
+  /// Those that are not closed, and those that closed so lately that older starts may still be read; ordered
+  /// by key.
+  std::vector<ScopeBreaker> scopes{};
   std::string good_script{};  ///< hash of the newest script that brought a pod to its first heartbeat
   bool operator==(const BreakerMemory&) const = default;
 };

@@ -53,6 +53,13 @@ struct Tombstone {
   Duration age{0};
 };
 
+/// A worker that failed lately, and for how long its heartbeats had been missing then.
+struct RecentFailure {
+  WorkerId worker;
+  Duration age{0};
+  Duration silent{0};
+};
+
 /// Operator's switches.
 struct Switches {
   bool paused{false};
@@ -71,11 +78,12 @@ struct Snapshot {
   BreakerMemory breaker;
   std::optional<BreakerOverride> breaker_override;
   Switches switches;
-  std::vector<Tombstone> tombstones;       ///< terminated in the last 24 h, newest first
-  long rescuable{0};                       ///< tasks in progress that no live worker owns
-  double spent_last_day_usd{0};            ///< of ended and live pods of our owner, rolling 24 h
-  double fruitless_last_day_usd{0};        ///< of these: pods that have ended and never finished a task
-  std::map<std::string, TaskPace> pace{};  ///< by task type
+  std::vector<Tombstone> tombstones;             ///< terminated in the last 24 h, newest first
+  long rescuable{0};                             ///< tasks in progress that no live worker owns
+  double spent_last_day_usd{0};                  ///< of ended and live pods of our owner, rolling 24 h
+  double fruitless_last_day_usd{0};              ///< of these: pods that have ended and never finished a task
+  std::map<std::string, TaskPace> pace{};        ///< by task type
+  std::vector<RecentFailure> recent_failures{};  ///< of the last 10 min: workers that had sent heartbeats
   std::string beacon{};  ///< what our snapshot before this one left behind, read back; empty = nothing yet
 };
 

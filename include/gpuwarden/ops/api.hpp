@@ -21,8 +21,9 @@ struct Answer {
   std::string body;
 };
 
-/// Answers for the control socket and the loopback listener: GET /v1/status, /v1/plan, /healthz, /metrics, /
-/// (a page for people). Read-only; bounded work; nothing secret is in it.
+/// Answers for the control socket and the loopback listener: GET /v1/status, /v1/plan, /v1/explain,
+/// /v1/explain/WORKER, /healthz, /metrics, / (a page for people). Read-only; bounded work; nothing secret is
+/// in it.
 class Api {
  public:
   Api(const control::ControlLoop& loop, const ports::PodProvider& provider, const ports::Clock& clock,

@@ -24,6 +24,8 @@ struct Memory {
     MonoTime heartbeat_changed{};            ///< when we last saw its heartbeat advance
     std::optional<WallTime> last_heartbeat;  ///< db_now - heartbeat_age of the newest one seen
     std::optional<Duration> uptime;          ///< newest pod uptime seen
+    std::optional<Duration> agent_uptime;    ///< newest one that its agent reported
+    bool agent_restarted{false};             ///< that went back, and what it worked on is not settled yet
     int absent_lists{0};                     ///< complete lists in a row without its pod
     bool was_listed{false};                  ///< its pod was in a list at least once
     std::optional<MonoTime> absent_since;    ///< first of those absent lists
@@ -34,12 +36,32 @@ struct Memory {
     std::optional<MonoTime> last_probe;
     std::optional<bool> probed_alive;  ///< newest answer
     MonoTime probed_at{};
-    std::uint64_t tick{0};  ///< last one in which its row was read
+    // Looks at its container's log since the last heartbeat
+    std::optional<MonoTime> last_log_look;
+    std::optional<WallTime> log_line;   ///< newest line, by the provider's clock
+    std::optional<MonoTime> log_moved;  ///< when we last saw a newer line than at the look before
+    std::uint64_t tick{0};              ///< last one in which its row was read
   };
   /// Deletes of one pod so far: they are repeated, with growing pauses, until it is gone.
   struct DeleteTries {
     int count{0};
-    MonoTime next{};
+    MonoTime first{}, next{};
+    bool accepted{false};  ///< the provider has said yes to one
+  };
+  /// The database's clock went ahead.
+  struct ClockJump {
+    WallTime between{};  ///< stamps before it are of before the jump
+    Duration by{0};
+    MonoTime seen{};
+  };
+  struct ClockPair {
+    WallTime database{};
+    MonoTime ours{};
+  };
+  /// A fleet size that was wanted, and until when.
+  struct SizeSeen {
+    MonoTime until{};
+    int size{0};
   };
   struct CandidatePause {
     MonoTime until{};
@@ -53,13 +75,19 @@ struct Memory {
   std::map<std::string, CandidatePause> exhausted;  ///< Placement::key -> set aside
   std::vector<MonoTime> recent_spawns;              ///< of the last minute
   std::optional<MonoTime> last_scale_down;
+  // What was wanted in the last SCALE_UP_DELAY_SEC and SCALE_DOWN_DELAY_SEC; only what can still be the
+  // extreme is kept, so that these stay short.
+  std::optional<MonoTime> sizing_since;  ///< wanted sizes have been known without a break since
+  std::vector<SizeSeen> least_up, most_up, most_down;
   std::optional<MonoTime> last_complete_snapshot;
   MonoTime timers_restarted{};                 ///< heartbeat ages before this instant do not count
-  std::vector<MonoTime> recent_replacements;   ///< heartbeat deaths of the last 10 min
+  std::map<WorkerId, MonoTime> replaced;       ///< heartbeat deaths of the last 10 min
   std::optional<MonoTime> no_balance_until;    ///< 402 seen: nothing is spawned before
   std::optional<MonoTime> rate_limited_until;  ///< no request quota: nothing is registered before
   std::map<PodId, DeleteTries> deletes;
+  std::map<WorkerId, MonoTime> without_pod;  ///< spawns of ours that surely asked for no pod; since when
   int complete_snapshots{0};                 ///< in a row
+  int beacons_returned{0};                   ///< in a row
   std::uint64_t ticks{0};                    ///< with a complete snapshot
   std::optional<MonoTime> mass_stale_since;  ///< too many heartbeats are late at once
   std::optional<MonoTime> stalled_until;     ///< our own loop stood still: nobody is judged before
@@ -67,6 +95,8 @@ struct Memory {
   std::optional<std::int64_t> epoch;         ///< leadership under which the timers run
   std::optional<MonoTime> queued_since;      ///< tasks have been waiting without a break since
   std::optional<MonoTime> last_rescue;
+  std::optional<ClockPair> clock_seen;  ///< of the newest complete snapshot
+  std::vector<ClockJump> clock_jumps;
 };
 
 /// Placements to choose from, resolved against the catalogue and the account's volumes, in order of
@@ -74,13 +104,15 @@ struct Memory {
 struct Offer {
   Placement placement;
   StockLevel stock{StockLevel::unknown};
+  int preference{0};  ///< in the operator's order, smaller first; equal = price decides, then stock
 };
 
 /// One tick's view of the world.
 struct Observation {
   std::optional<Snapshot> snapshot;  ///< none: the database could not be read completely this tick
   std::string snapshot_error;
-  std::optional<std::vector<Pod>> pods;  ///< none: the list was not complete
+  std::optional<MonoTime> snapshot_at{};  ///< when it came, by our monotonic clock; none = just now
+  std::optional<std::vector<Pod>> pods;   ///< none: the list was not complete
   std::string pods_error;
   std::vector<Offer> offers;
   std::set<WorkerId> in_flight;    ///< an action on this worker is still running: decide nothing for it
@@ -90,9 +122,10 @@ struct Observation {
   /// When the newest line of a silent worker's container log was written, by the provider's clock.
   std::map<WorkerId, WallTime> newest_log_line{};
   std::optional<bool> beacon_returned{};  ///< the database gave back what we left there; none = not known yet
-  Duration loop_gap{0};                   ///< longest stall of our own loop since the last tick
-  bool draining_all{false};               ///< the daemon is asked to drain the fleet
-  bool rehearsal{false};                  ///< nothing will be performed: plan as if we led
+  std::string held_script{};  ///< hash of the last proven script, where its settings are still at hand
+  Duration loop_gap{0};       ///< longest stall of our own loop since the last tick
+  bool draining_all{false};   ///< the daemon is asked to drain the fleet
+  bool rehearsal{false};      ///< nothing will be performed: plan as if we led
 };
 
 struct Decision {
@@ -121,5 +154,14 @@ void note_created(Memory& memory, const Placement& placement);
 void note_no_balance(Memory& memory, MonoTime now);
 /// Creates cannot be sent before `until`.
 void note_rate_limited(Memory& memory, MonoTime until);
+/// The spawn ended before its create, or this was certainly without effect: its row has no pod and never
+/// will, should it show (its end may not have been written down, or its beginning be late).
+void note_no_pod(Memory& memory, const WorkerId& worker, MonoTime now);
+/// The provider has accepted the delete of a pod: missing from lists it is gone, however young.
+void note_deleted(Memory& memory, const PodId& pod, MonoTime now);
+
+/// Hash of the script that is known to bring pods to their first heartbeat: the one kept with the breaker,
+/// else that of the newest start that succeeded. Empty = nothing ever succeeded.
+std::string good_script(const Snapshot& snapshot);
 
 }  // namespace gpuwarden::policy

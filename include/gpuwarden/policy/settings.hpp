@@ -11,6 +11,13 @@ namespace gpuwarden::policy {
 
 using namespace std::chrono_literals;
 
+/// How long tasks of some types may run.
+struct StuckLimit {
+  std::string pattern;  ///< shell-like, of the task's type
+  Duration limit{0};
+  bool operator==(const StuckLimit&) const = default;
+};
+
 /// Everything the decisions depend on besides the world. Defaults are those of the configuration table.
 struct Settings {
   std::string owner{"default"};
@@ -22,7 +29,10 @@ struct Settings {
   int keep_idle{0};
   double scale_up_multiplier{1.0};
   double scale_down_multiplier{0.9};
-  Duration scale_down_grace{60s};
+  Duration scale_up_delay{0s};                 ///< how long more workers must be wanted before one is added
+  Duration scale_down_delay{30s};              ///< how long fewer must do before one is let go
+  Duration scale_down_grace{60s};              ///< from one scale-down to the next
+  std::optional<Duration> queue_drain_target;  ///< to work the queue off in; none = by counts
   Duration spawning_grace{180s};
   int max_spawns_per_minute{10};
   std::optional<double> max_hourly_cost_usd, max_daily_cost_usd;
@@ -40,9 +50,7 @@ struct Settings {
 
   // Creating and deleting without idempotency keys. A POST of Runpod may answer 5xx and still create, a new
   // pod may be missing from lists and answer 404 for a while: hence the patience.
-  Duration intent_timeout{60s};      ///< an intent without a pod is given up after this
-  Duration unknown_timeout{300s};    ///< an ambiguous create without a pod is given up after this
-  Duration list_lag{60s};            ///< how long a new pod may be missing from complete lists
+  Duration list_lag{300s};  ///< how long a new pod, also one of a create without an answer, may be in no list
   Duration collect_timeout{20s};     ///< the crash bundle's time; then the pod is deleted anyway
   Duration delete_retry{10s};        ///< first pause between two deletes of one pod, doubling
   Duration undeletable_after{600s};  ///< a pod that is still there after this is an alarm
@@ -50,6 +58,7 @@ struct Settings {
   // Tasks
   int task_max_attempts{3};
   std::vector<std::string> stuck_exempt{"*_orchestrator*"};  ///< glob patterns of task types
+  std::vector<StuckLimit> stuck_types;  ///< first match wins; other types: task_stuck_timeout
 
   // Breaker
   double max_failure_rate{0.8};
@@ -64,6 +73,7 @@ struct Settings {
   std::vector<std::string> data_centers;
   std::vector<std::string> volume_names;
   Cloud cloud{Cloud::secure};
+  bool any_cloud{false};  ///< the other cloud will do as well: the cheaper one is tried first
 
   std::string
       script_hash;  ///< of the startup script and the worker's configuration; a change is a new generation

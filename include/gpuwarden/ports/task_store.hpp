@@ -86,6 +86,29 @@ struct RescueRequest {
   std::vector<std::string> exempt;
 };
 
+/// An operator's word on the fleet. It needs no leadership: it counts while no daemon runs.
+struct OperatorCommand {
+  enum class Kind {
+    pause,    ///< nothing is started or removed until `resume`
+    resume,   ///< the end of a pause
+    hold,     ///< the breaker keeps its state and lets nothing through
+    release,  ///< the breaker is closed whatever the evidence says
+    clear,    ///< the end of a hold or release
+    reset     ///< the breaker is closed, once; starts of before are no evidence any more
+  } kind{Kind::pause};
+  std::string actor;                     ///< who says it; never empty
+  std::string reason;                    ///< may be empty for resume and clear only
+  std::optional<Duration> expires_in{};  ///< hold and release: they end by themselves after this
+};
+/// How things stand after it.
+struct OperatorAnswer {
+  bool done{false};  ///< false: it was so already
+  Switches switches;
+  BreakerState breaker{BreakerState::closed};
+  std::int64_t generation{1};
+  std::optional<BreakerOverride> breaker_override;
+};
+
 /// What `failures`, `worker` and `tasks` show.
 struct FailureRow {
   std::string id, worker, cause, summary, evidence_line, fingerprint, phase, pod, gpu, data_center;
@@ -126,9 +149,12 @@ class TaskStore {
   /// More evidence for a failure that is already recorded (the crash bundle comes later than the mark).
   virtual Async<CasOutcome> add_evidence(Fence fence, FailureRecord failure) = 0;
   virtual Async<TasksFreed> rescue_tasks(Fence fence, RescueRequest request) = 0;
+  /// lost also when an operator has reset the breaker since the snapshot that `memory` was made from.
   virtual Async<CasOutcome> save_breaker(Fence fence, BreakerMemory memory) = 0;
   /// Gives leadership up, so that a successor need not wait for the lease to end.
   virtual Async<CasOutcome> resign(Fence fence, std::string holder) = 0;
+  /// Stores an operator's word, with who and when. The daemon heeds it from its next snapshot on.
+  virtual Async<OperatorAnswer> operate(std::string owner, OperatorCommand command) = 0;
 
   virtual Async<StoreHealth> health() = 0;
   virtual Async<std::vector<FailureRow>> failures(std::string owner, Duration since, int limit) = 0;

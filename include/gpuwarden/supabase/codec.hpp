@@ -15,7 +15,7 @@
 namespace gpuwarden::supabase {
 
 /// Version of the SQL functions that this program speaks to.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 // Request bodies: the named arguments of one function.
 std::string snapshot_request(const ports::SnapshotQuery& query);
@@ -28,6 +28,7 @@ std::string failure_request(const ports::Fence& fence, const ports::FailureRecor
 std::string rescue_request(const ports::Fence& fence, const ports::RescueRequest& request);
 std::string save_breaker_request(const ports::Fence& fence, const BreakerMemory& memory);
 std::string resign_request(const ports::Fence& fence, std::string_view holder);
+std::string operator_request(std::string_view owner, const ports::OperatorCommand& command);
 std::string list_failures_request(std::string_view owner, Duration since, int limit);
 std::string list_workers_request(std::string_view owner, bool ended_too, int limit);
 std::string get_worker_request(const WorkerId& worker);
@@ -43,6 +44,7 @@ struct UpdateAnswer {
   std::string reason, status, phase;
 };
 Result<UpdateAnswer> parse_update(std::string_view body);
+Result<ports::OperatorAnswer> parse_operator(std::string_view body);
 Result<ports::TasksFreed> parse_tasks_freed(std::string_view body, std::string_view function);
 Result<ports::StoreHealth> parse_health(std::string_view body);
 Result<std::vector<ports::FailureRow>> parse_failures(std::string_view body);

@@ -29,9 +29,10 @@ struct Settings {
 /// What is repeated after which failure:
 ///  - certainly nothing done (no connection, connection pool busy, rate limit, rolled back): every call;
 ///  - may have taken effect: the calls whose repetition changes nothing, i.e. all reads, snapshot (it renews
-///    a lease), register_worker (same id and epoch), update_worker, add_evidence and save_breaker. A repeated
-///    update_worker that finds the row already in the wanted state has won. fail_worker, rescue_tasks and
-///    resign are not repeated then: they answer ErrorKind::ambiguous and the caller looks again.
+///    a lease), register_worker (same id and epoch), update_worker, add_evidence, save_breaker and operate. A
+///    repeated update_worker that finds the row already in the wanted state has won. fail_worker,
+///    rescue_tasks and resign are not repeated then: they answer ErrorKind::ambiguous and the caller looks
+///    again.
 /// A statement that the database cancelled for its length is repeated once. So is, after schema_pause, a call
 /// whose function or table the API does not know: its schema cache may be older than a migration. A pause
 /// that would outlast the deadline is not begun: the call ends with the failure that it has.
@@ -52,6 +53,7 @@ class SupabaseStore : public ports::TaskStore {
   ports::Async<ports::TasksFreed> rescue_tasks(ports::Fence fence, ports::RescueRequest request) override;
   ports::Async<ports::CasOutcome> save_breaker(ports::Fence fence, BreakerMemory memory) override;
   ports::Async<ports::CasOutcome> resign(ports::Fence fence, std::string holder) override;
+  ports::Async<ports::OperatorAnswer> operate(std::string owner, ports::OperatorCommand command) override;
   ports::Async<ports::StoreHealth> health() override;
   ports::Async<std::vector<ports::FailureRow>> failures(std::string owner, Duration since,
                                                         int limit) override;

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "gpuwarden/base/format.hpp"
 #include "gpuwarden/ports/evidence_json.hpp"
 #include "gpuwarden/supabase/codec.hpp"
 
@@ -44,6 +45,7 @@ std::string snapshot_request(const ports::SnapshotQuery& query) {
   options["failure_window_sec"] = in_seconds(query.failure_window);
   options["task_max_attempts"] = query.task_max_attempts;
   options["pod_lease_sec"] = in_seconds(query.pod_lease);
+  if (!query.beacon.empty()) options["beacon"] = query.beacon;
   // A lease is whole seconds in the database; rounded up, so that it never ends before we think it does.
   const auto lease = std::chrono::ceil<std::chrono::seconds>(query.lease).count();
   return to_body({{"owner_param", query.owner},
@@ -126,11 +128,22 @@ std::string rescue_request(const ports::Fence& fence, const ports::RescueRequest
 std::string save_breaker_request(const ports::Fence& fence, const BreakerMemory& memory) {
   json body = fenced(fence);
   body["key_param"] = "breaker";
-  body["value_param"] = {
-      {"state", to_string(memory.state)},       {"generation", memory.generation},
-      {"pause_s", in_seconds(memory.pause)},    {"canary_successes", memory.canary_successes},
-      {"canary", or_null(memory.canary.str())}, {"reason", memory.reason},
-      {"script_hash", memory.script_hash}};
+  body["value_param"] = {{"state", to_string(memory.state)},
+                         {"generation", memory.generation},
+                         {"pause_s", in_seconds(memory.pause)},
+                         {"canary_successes", memory.canary_successes},
+                         {"canary", or_null(memory.canary.str())},
+                         {"reason", memory.reason},
+                         {"script_hash", memory.script_hash},
+                         {"good_script", memory.good_script},
+                         {"scopes", json::array()}};
+  for (const ScopeBreaker& scope : memory.scopes)
+    body["value_param"]["scopes"].push_back({{"key", scope.key},
+                                             {"state", to_string(scope.state)},
+                                             {"since", format_time_ms(scope.since)},
+                                             {"pause_s", in_seconds(scope.pause)},
+                                             {"canary_successes", scope.canary_successes},
+                                             {"reason", scope.reason}});
   return to_body(std::move(body));
 }
 

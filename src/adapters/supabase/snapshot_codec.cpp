@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -154,7 +156,31 @@ StartOutcome read_outcome(const json& value, std::size_t index, Problem& problem
   outcome.script_hash = fields.text_if("script_hash");
   outcome.generation = fields.integer("generation");
   outcome.age = fields.seconds("age_s");
+  if (const auto took = reported_number(value, "took_s")) outcome.took = to_duration(*took);
   return outcome;
+}
+
+ScopeBreaker read_scope(const json& value, std::size_t index, Problem& problem) {
+  Fields fields(value, fmt::format("breaker.scopes[{}]", index), problem);
+  ScopeBreaker scope;
+  scope.key = fields.text("key");
+  const std::string state = fields.text("state");
+  const auto parsed = parse_breaker_state(state);
+  if (!parsed) fields.unknown("state", state);
+  scope.state = parsed.value_or(BreakerState::closed);
+  scope.since = fields.time("since");
+  scope.pause = fields.seconds("pause_s");
+  scope.canary_successes = static_cast<int>(fields.integer("canary_successes"));
+  scope.reason = fields.text_if("reason");
+  return scope;
+}
+
+template <class T, class Read>
+std::vector<T> read_all(const json& array, Read read, Problem& problem) {
+  std::vector<T> out;
+  out.reserve(array.size());
+  for (std::size_t i = 0; i < array.size() && !problem; ++i) out.push_back(read(array[i], i, problem));
+  return out;
 }
 
 BreakerMemory read_breaker(const json& value, Problem& problem) {
@@ -171,6 +197,9 @@ BreakerMemory read_breaker(const json& value, Problem& problem) {
   memory.canary = WorkerId(fields.text_or_null("canary").value_or(""));
   memory.reason = fields.text_if("reason");
   memory.script_hash = fields.text_if("script_hash");
+  memory.good_script = fields.text_if("good_script");
+  if (value.contains("scopes"))
+    memory.scopes = read_all<ScopeBreaker>(fields.array("scopes"), read_scope, problem);
   return memory;
 }
 
@@ -216,12 +245,28 @@ Tombstone read_tombstone(const json& value, std::size_t index, Problem& problem)
   return stone;
 }
 
-template <class T, class Read>
-std::vector<T> read_all(const json& array, Read read, Problem& problem) {
-  std::vector<T> out;
-  out.reserve(array.size());
-  for (std::size_t i = 0; i < array.size() && !problem; ++i) out.push_back(read(array[i], i, problem));
-  return out;
+RecentFailure read_recent_failure(const json& value, std::size_t index, Problem& problem) {
+  Fields fields(value, fmt::format("recent_failures[{}]", index), problem);
+  RecentFailure failure;
+  failure.worker = WorkerId(fields.text("worker_id"));
+  failure.age = fields.seconds("age_s");
+  failure.silent = fields.seconds("silent_s");
+  return failure;
+}
+
+/// What cannot be read is no estimate: the type is counted then.
+std::map<std::string, TaskPace> read_pace(const json& snapshot) {
+  std::map<std::string, TaskPace> pace;
+  const json* types = member(snapshot, "pace");
+  if (types == nullptr || !types->is_object()) return pace;
+  for (const auto& [type, figures] : types->items()) {
+    const auto typical = reported_number(figures, "typical_s");
+    const auto samples = reported_integer(figures, "samples");
+    constexpr double kLongest = 30 * 86400.0;
+    if (!typical || !samples || !(*typical > 0 && *typical < kLongest) || *samples <= 0) continue;
+    pace[type] = {to_duration(*typical), static_cast<int>(std::min(*samples, 1'000'000L))};
+  }
+  return pace;
 }
 
 }  // namespace
@@ -254,8 +299,13 @@ Result<Snapshot> parse_snapshot(std::string_view body) {
   }
   snapshot.switches = read_switches(fields.object("switches"), problem);
   snapshot.tombstones = read_all<Tombstone>(fields.array("tombstones"), read_tombstone, problem);
+  if (const json* failures = member(*doc, "recent_failures"); failures != nullptr && failures->is_array())
+    snapshot.recent_failures = read_all<RecentFailure>(*failures, read_recent_failure, problem);
+  snapshot.beacon = fields.text_if("beacon");
   snapshot.rescuable = fields.integer("rescuable");
   snapshot.spent_last_day_usd = fields.number("spent_last_day_usd");
+  snapshot.fruitless_last_day_usd = fields.number_if("fruitless_last_day_usd");
+  snapshot.pace = read_pace(*doc);
   if (problem) return fail(*problem);
   return snapshot;
 }

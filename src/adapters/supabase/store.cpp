@@ -135,6 +135,13 @@ Async<CasOutcome> SupabaseStore::resign(ports::Fence fence, std::string holder) 
   co_return parse_cas(answer->body, kFunction);
 }
 
+Async<ports::OperatorAnswer> SupabaseStore::operate(std::string owner, ports::OperatorCommand command) {
+  const auto answer =
+      co_await rpc_->post(write("gpuwarden_operator", operator_request(owner, command), true));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_operator(answer->body);
+}
+
 Async<ports::StoreHealth> SupabaseStore::health() {
   constexpr std::string_view kFunction = "gpuwarden_health";
   const auto answer = co_await rpc_->post(rpc(kFunction, "{}"));

@@ -67,6 +67,8 @@ TEST_F(Indexes, NoFunctionReadsAWholeTableWith200kFinishedTasks) {
   for (const std::string& call :
        {std::string("public.gpuwarden_snapshot('test', 'd', 30, '{\"failure_window_sec\": 1800}')"),
         std::string("public.gpuwarden_queue_depth()"),
+        std::string("public.gpuwarden_pace(now())"),
+        std::string("public.gpuwarden_fruitless_last_day('test', now() + interval '6 hours')"),
         "public.gpuwarden_worker_report(" + live + ", '{\"kind\": \"heartbeat\"}')",
         "public.gpuwarden_claim_task(" + live + ")",
         "public.gpuwarden_claim_task(" + other + ")",
@@ -94,6 +96,29 @@ TEST_F(Indexes, NoFunctionReadsAWholeTableWith200kFinishedTasks) {
     ASSERT_NE(text.find("Index"), std::string::npos) << call << "\n" << text;
     EXPECT_EQ(whole_table_reads(text), std::vector<std::string>()) << call << "\n" << text;
   }
+}
+
+TEST_F(Indexes, TheMeanDurationOfATypeReadsFiftyRowsOfIt) {
+  Server::get().query(
+      kDatabase,
+      "insert into public.tasks (task_type, status, generation_started_at, updated_at) select "
+      "'busy-' || n % 5, 'Complete', now() - interval '1 minute', now() - make_interval(secs => n) "
+      "from generate_series(1, 50000) n; analyze public.tasks");
+  const auto text = Server::get().query(
+      kDatabase,
+      "begin; select pg_stat_reset(); commit; select pg_stat_force_next_flush(); select "
+      "public.gpuwarden_pace(now()) is not null; select pg_stat_force_next_flush(); select 'read ' || "
+      "coalesce(idx_tup_fetch, 0) || ' scanned ' || seq_tup_read from pg_stat_user_tables where relname = "
+      "'tasks'");
+  const auto at = text.find("read ");
+  ASSERT_NE(at, std::string::npos) << text;
+  std::istringstream figures(text.substr(at));
+  std::string word;
+  long fetched = 0, scanned = 0;
+  figures >> word >> fetched >> word >> scanned;
+  EXPECT_EQ(scanned, 0) << text;
+  EXPECT_LE(fetched, 5 * 50 + 50 + 10)
+      << text;  // five types, what ended of `old` in a day, the steps from type to type
 }
 
 }  // namespace

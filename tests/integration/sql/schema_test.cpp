@@ -83,6 +83,7 @@ TEST_P(Schema, TakesTheMigrationsTwiceKeepsItsRowsAndWorks) {
   EXPECT_TRUE(
       call("public.gpuwarden_complete_task('w', 't', '00000000-0000-0000-0000-00000000000b', 1, '{}')")
           .at("accepted"));
+  EXPECT_EQ(call("public.gpuwarden_pace(now())").at("first").at("samples"), 1);
   EXPECT_EQ(call("public.gpuwarden_queue_depth()").at("blocked"), 0);
   if (!variant.dependant_on.empty()) {
     EXPECT_EQ(call("public.gpuwarden_claim_task('w', 't')").at("task_type"), "second");

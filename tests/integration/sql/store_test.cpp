@@ -135,11 +135,18 @@ TEST_F(Adapter, BreakerMemoryRescueResignAndHealth) {
   memory.generation = 4;
   memory.pause = std::chrono::minutes(4);
   memory.reason = "5 of 5";
+  memory.scopes.push_back({.key = "host|RTX 4090|EU-RO-1",
+                           .state = BreakerState::open,
+                           .since = *parse_time("2026-11-24T01:40:00.123Z"),
+                           .pause = std::chrono::minutes(2),
+                           .canary_successes = 0,
+                           .reason = "three in a row"});
   EXPECT_EQ(must(store->save_breaker(fence, memory)), ports::CasOutcome::done);
   const auto breaker = look().breaker;
   EXPECT_EQ(breaker.state, BreakerState::open);
   EXPECT_EQ(breaker.generation, 4);
   EXPECT_EQ(breaker.pause, Duration(std::chrono::minutes(4)));
+  EXPECT_EQ(breaker.scopes, memory.scopes);
   add_task("task_type, status, updated_at, created_at",
            "'x', 'In Progress', now() - interval '1 day', now() - interval '1 day'");
   EXPECT_EQ(look().rescuable, 1);
@@ -149,6 +156,31 @@ TEST_F(Adapter, BreakerMemoryRescueResignAndHealth) {
   EXPECT_TRUE(health.missing.empty());
   EXPECT_TRUE(health.writable);
   EXPECT_EQ(must(store->resign(fence, "daemon")), ports::CasOutcome::done);
+}
+
+TEST_F(Adapter, AnOperatorsWordIsStoredAndASaveOfBeforeAResetIsLost) {
+  using Kind = ports::OperatorCommand::Kind;
+  const auto say = [&](Kind kind, std::optional<Duration> lasting = {}) {
+    return must(store->operate("test", {kind, "ann", "looking", lasting}));
+  };
+  EXPECT_TRUE(say(Kind::pause).switches.paused);
+  EXPECT_EQ(look().switches.paused_by, "ann");
+  EXPECT_TRUE(say(Kind::resume).done);
+  EXPECT_FALSE(say(Kind::resume).done);
+  EXPECT_TRUE(say(Kind::hold, std::chrono::hours(2)).breaker_override);
+  ASSERT_TRUE(look().breaker_override);
+  EXPECT_EQ(look().breaker_override->kind, BreakerOverride::Kind::hold);
+  EXPECT_LE(look().breaker_override->expires_in, Duration(std::chrono::hours(2)));
+  EXPECT_EQ(say(Kind::release).breaker_override->kind, BreakerOverride::Kind::release);
+  EXPECT_FALSE(say(Kind::clear).breaker_override);
+
+  BreakerMemory decided = look().breaker;
+  ++decided.generation;
+  decided.state = BreakerState::open;
+  EXPECT_GT(say(Kind::reset).generation, decided.generation);
+  EXPECT_EQ(must(store->save_breaker(fence, decided)), ports::CasOutcome::lost);
+  EXPECT_EQ(look().breaker.state, BreakerState::closed);
+  EXPECT_EQ(look().breaker.reason, "reset by ann: looking");
 }
 
 TEST_F(Adapter, Case01AnUnreadableDatabaseIsAnErrorAndNeverAnEmptyList) {

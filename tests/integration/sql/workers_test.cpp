@@ -312,6 +312,7 @@ TEST_F(Workers, Case11AFailureIsRecordedOnceWithCauseAndEvidence) {
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_FALSE(outcomes.at(0).at("success"));
   EXPECT_EQ(outcomes.at(0).at("cause"), "worker_crashed");
+  EXPECT_TRUE(outcomes.at(0).at("took_s").is_null());
   EXPECT_NE(project()
                 .rpc("gpuwarden_fail_worker", {{"worker_id_param", worker("bbbbbbbb").id},
                                                {"owner_param", "test"},
@@ -349,12 +350,14 @@ TEST_F(Workers, Case07AnOrderlyEndIsNoFailureAndASuccessCountsOnce) {
   const auto pod = worker("aaaaaaaa", "spawning");
   update(pod.id, {"spawning"}, {{"status", "active"}, {"success", true}});
   const auto first = row(pod.id).at("outcome_at");
+  project().exec("update public.gpuwarden_workers set registered_at = outcome_at - interval '90 seconds'");
   update(pod.id, {"active"}, {{"phase", "busy"}, {"success", true}});
   EXPECT_EQ(row(pod.id).at("outcome_at"), first);
   update(pod.id, {"active"}, {{"status", "terminated"}, {"end_reason", "idle"}});
   const auto outcomes = project().snapshot().at("outcomes");
   ASSERT_EQ(outcomes.size(), 1U);
   EXPECT_TRUE(outcomes.at(0).at("success"));
+  EXPECT_NEAR(outcomes.at(0).at("took_s").get<double>(), 90, 0.001);
 }
 
 TEST_F(Workers, IdleTimeCountsFromTheLastTask) {

@@ -59,6 +59,10 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
       cycles.push_back(dry);
       co_return cycle;
     };
+    services.explain = [this](std::string worker) -> ports::Async<std::string> {
+      explained.push_back(worker);
+      co_return explanation;
+    };
   }
   int code = -1;
   boost::asio::co_spawn(io_, run_online(*line.invocation, loaded, services, output),

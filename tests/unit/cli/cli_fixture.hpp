@@ -37,7 +37,9 @@ struct Terminal {
   Result<std::string> daemon_answer =
       fail(ErrorKind::not_found, "nothing listens on /run/gpuwarden/control.sock");
   Result<control::CycleSummary> cycle = control::CycleSummary{};
-  std::vector<bool> cycles;  ///< dry?
+  std::vector<bool> cycles;                             ///< dry?
+  Result<std::string> explanation = std::string("{}");  ///< of a dry cycle
+  std::vector<std::string> explained;                   ///< workers asked about
   std::vector<std::string> daemon_paths;
   bool colour{false};
   int width{100};

@@ -33,11 +33,17 @@ TEST(CommandLine, ShowsAShortGroupedHelp) {
             "  plan      what the next cycle would do, and what holds it back\n"
             "\n"
             "Look\n"
+            "  explain   why the fleet, or a worker, is as it is, and what is awaited\n"
             "  status    queue, fleet and breaker at a glance\n"
             "  workers   live workers; ended ones too with --all\n"
             "  worker    everything about one worker\n"
             "  tasks     tasks, newest first\n"
             "  failures  why workers failed, newest first\n"
+            "\n"
+            "Steer\n"
+            "  breaker   state of the breaker; hold, release, clear or reset it\n"
+            "  pause     nothing is started or removed until resume\n"
+            "  resume    the end of a pause\n"
             "\n"
             "Set up\n"
             "  doctor    check everything that must be in place, and say how to mend it\n"
@@ -64,8 +70,9 @@ TEST(CommandLine, WithoutACommandIsWrongUsageAndShowsTheHelp) {
 }
 
 TEST(CommandLine, ShowsExamplesForEachCommand) {
-  for (const char* command : {"run", "once", "plan", "status", "workers", "worker", "tasks", "failures",
-                              "doctor", "config", "migrate", "version"}) {
+  for (const char* command :
+       {"run", "once", "plan", "status", "workers", "worker", "tasks", "failures", "explain", "breaker",
+        "pause", "resume", "doctor", "config", "migrate", "version"}) {
     const Spoken help = Terminal().type({command, "--help"});
     EXPECT_EQ(help.code, kDone) << command;
     EXPECT_NE(help.out.find("Examples:\n  gpuwarden " + std::string(command)), std::string::npos) << help.out;

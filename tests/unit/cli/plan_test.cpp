@@ -51,6 +51,26 @@ TEST(PlanCommand, PrintsEachActionWithItsReasonAndEachGate) {
             "Nothing was done. To do it once: gpuwarden once\n");
 }
 
+TEST(PlanCommand, TellsTheQueueInTimeWhereATimeIsSetForIt) {
+  Terminal terminal;
+  terminal.cycle = summary();
+  auto& drain = terminal.cycle->report.plan.scale.drain;
+  drain = DrainFigures{4800s, 600s, 40, 3};
+  EXPECT_NE(terminal.type({"plan"}).out.find("\nDrain    1h 20m of work in 40 tasks, to be done in 10m 0s; 3 "
+                                             "tasks of unknown duration are counted\n"),
+            std::string::npos);
+  const auto json = nlohmann::json::parse(terminal.type({"plan", "--json"}).out);
+  EXPECT_EQ(
+      json["scale"]["drain"],
+      (nlohmann::json{{"work_s", 4800.0}, {"target_s", 600.0}, {"timed_tasks", 40}, {"counted_tasks", 3}}));
+  drain = DrainFigures{0s, 600s, 0, 3};
+  EXPECT_NE(terminal.type({"plan"}).out.find(
+                "\nDrain    to be done in 10m 0s; 3 tasks of unknown duration are counted\n"),
+            std::string::npos);
+  drain.reset();
+  EXPECT_EQ(terminal.type({"plan"}).out.find("Drain"), std::string::npos);
+}
+
 TEST(PlanCommand, SpeaksJson) {
   Terminal terminal;
   terminal.cycle = summary();

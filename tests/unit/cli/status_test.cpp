@@ -17,7 +17,7 @@ constexpr const char* kAnswer = R"({
   "scale": {"wanted": 3, "active": 1, "idle": 0, "spawning": 1, "draining": 0},
   "breaker": {"state": "open", "state_age_s": 65, "reason": "5 of 5 starts failed: start_failed"},
   "gates": [{"name": "breaker", "reason": "open", "opens_in_s": 55.0}],
-  "spent_last_day_usd": 1.2,
+  "spent_last_day_usd": 1.2, "fruitless_last_day_usd": 0.3,
   "workers": [{"id": "gpu-a", "status": "active", "phase": "busy", "phase_age_s": 12, "gpu": "RTX 4090",
                "data_center": "EU-RO-1", "heartbeat_age_s": 3.2, "cost_per_hr": 0.44, "tasks": ["t1"]}],
   "last_errors": ["spawn gpu-b: no capacity"]
@@ -36,7 +36,7 @@ TEST(StatusCommand, AsksTheDaemonAndTellsItAtAGlance) {
             "Queue    4 waiting, 1 running, 2 blocked by other tasks\n"
             "Fleet    3 wanted; 1 active (0 idle), 1 spawning, 0 draining\n"
             "Breaker  open for 1m 5s: 5 of 5 starts failed: start_failed\n"
-            "Spent    $1.20 in the last 24 hours\n"
+            "Spent    $1.20 in the last 24 hours, $0.30 of it on pods that never finished a task\n"
             "\n"
             "Held back by\n"
             "  GATE     REASON  OPENS IN\n"

@@ -56,7 +56,7 @@ TEST(Configuration, SaysWhatIsWrongWithEachValueAtOnce) {
   EXPECT_EQ(about(loaded.errors, "ORCHESTRATOR_POLL_SEC"), "must be seconds, 1 or more, not '5s'");
   EXPECT_EQ(about(loaded.errors, "TASK_COUNT_SOURCE"), "must be sql or edge, not 'guess'");
   EXPECT_EQ(about(loaded.errors, "ENABLE_DB_LOGGING"), "must be true or false, not 'perhaps'");
-  EXPECT_EQ(about(loaded.errors, "RUNPOD_CLOUD"), "must be SECURE or COMMUNITY, not 'ALL'");
+  EXPECT_EQ(about(loaded.errors, "RUNPOD_CLOUD"), "must be SECURE, COMMUNITY or ANY, not 'ALL'");
   EXPECT_EQ(about(loaded.errors, "RUNPOD_MIN_CUDA"), "must be a version such as 12.4, not '12'");
   EXPECT_EQ(about(loaded.errors, "LOG_FORMAT"), "must be one of plain, json, not 'xml'");
   EXPECT_EQ(about(loaded.errors, "WORKER_DIR"), "must be an absolute path, not 'worker'");

@@ -25,6 +25,58 @@ TEST(Times, AcceptOneSecondUpwardsAndFractions) {
   EXPECT_FALSE(FakeSource().set("FAILURE_WINDOW_MINUTES", "0.01").load().config);
 }
 
+TEST(Times, AreWarnedAboutWhereLateListsGetLessThanAMinute) {
+  FakeSource fake;
+  EXPECT_NE(about(fake.set("RUNPOD_LIST_LAG_SEC", "59.9").load().warnings, "RUNPOD_LIST_LAG_SEC"), "");
+  EXPECT_EQ(all_of(fake.set("RUNPOD_LIST_LAG_SEC", "60").load().warnings), "");
+  EXPECT_EQ(fake.load().config->policy.list_lag, 60s);
+}
+
+TEST(StuckTypes, ArePatternsWithSecondsInTheirOrder) {
+  const auto loaded =
+      FakeSource().set("TASK_STUCK_TYPES", " video_*=3600 , quick_*=1.5,a=b=7,").load().config;
+  ASSERT_TRUE(loaded);
+  const std::vector<policy::StuckLimit> expected{{"video_*", 3600s}, {"quick_*", 1500ms}, {"a=b", 7s}};
+  EXPECT_EQ(loaded->policy.stuck_types, expected);
+  EXPECT_TRUE(FakeSource().load().config->policy.stuck_types.empty());
+}
+
+TEST(StuckTypes, SayEverythingThatIsWrongAtOnce) {
+  const auto loaded =
+      FakeSource().set("TASK_STUCK_TYPES", "ok=1,video_*,=5,quick_*=soon,x=0,y=0.999,z=31536001,ok=2").load();
+  EXPECT_FALSE(loaded.config);
+  EXPECT_EQ(
+      about(loaded.errors, "TASK_STUCK_TYPES"),
+      "must be pairs such as video_*=3600,quick_*=120: 'video_*' is not pattern=seconds; '=5' is not "
+      "pattern=seconds; 'quick_*=soon' needs seconds, 1 or more, behind the =; 'x=0' needs seconds, 1 or "
+      "more, behind the =; 'y=0.999' needs seconds, 1 or more, behind the =; 'z=31536001' needs seconds, "
+      "1 or more, behind the =; 'ok=2' repeats a pattern");
+}
+
+TEST(StuckTypes, AreFoundByWhoeverMistypesTheName) {
+  const auto loaded = FakeSource().set("TASK_STUCK_TYPE", "a=5").load();
+  EXPECT_NE(all_of(loaded.warnings).find("TASK_STUCK_TYPES"), std::string::npos);
+}
+
+TEST(Times, OfDelaysAcceptZeroAndTheDrainTargetIsOptional) {
+  EXPECT_EQ(FakeSource().set("SCALE_UP_DELAY_SEC", "0").load().config->policy.scale_up_delay, 0s);
+  EXPECT_EQ(FakeSource().set("SCALE_DOWN_DELAY_SEC", "0").load().config->policy.scale_down_delay, 0s);
+  EXPECT_EQ(FakeSource().set("SCALE_DOWN_DELAY_SEC", "0.5").load().config->policy.scale_down_delay, 500ms);
+  EXPECT_FALSE(FakeSource().set("SCALE_DOWN_DELAY_SEC", "-1").load().config);
+  EXPECT_FALSE(FakeSource().load().config->policy.queue_drain_target);
+  EXPECT_EQ(FakeSource().set("TARGET_QUEUE_DRAIN_SEC", "1").load().config->policy.queue_drain_target, 1s);
+  EXPECT_FALSE(FakeSource().set("TARGET_QUEUE_DRAIN_SEC", "0.9").load().config);
+}
+
+TEST(Clouds, AreOneOrAny) {
+  const auto any = FakeSource().set("RUNPOD_CLOUD", "any").load();
+  EXPECT_TRUE(any.config->policy.any_cloud);
+  EXPECT_EQ(any.config->policy.cloud, Cloud::secure);
+  EXPECT_EQ(FakeSource().set("RUNPOD_CLOUD", "community").load().config->policy.cloud, Cloud::community);
+  EXPECT_FALSE(FakeSource().set("RUNPOD_CLOUD", "community").load().config->policy.any_cloud);
+  EXPECT_FALSE(FakeSource().set("RUNPOD_CLOUD", "secure,any").load().config);
+}
+
 TEST(Times, AreWarnedAboutJustBelowThreeHeartbeats) {
   FakeSource fake;
   fake.set("HEARTBEAT_INTERVAL_SEC", "20").set("HEARTBEAT_TIMEOUT_SEC", "59.9");
@@ -53,6 +105,10 @@ TEST(Times, ThatContradictEachOtherAreWarnedAbout) {
   EXPECT_FALSE(warning("POD_LEASE_SEC", "300"));
   EXPECT_FALSE(warning("GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "600"));
   EXPECT_TRUE(warning("GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC", "601"));
+  EXPECT_FALSE(warning("SCALE_DOWN_DELAY_SEC", "600"));
+  EXPECT_TRUE(warning("SCALE_DOWN_DELAY_SEC", "601"));
+  EXPECT_FALSE(warning("SCALE_UP_DELAY_SEC", "300"));
+  EXPECT_TRUE(warning("SCALE_UP_DELAY_SEC", "301"));
   EXPECT_TRUE(warning("FAILURE_WINDOW_MINUTES", "29.9"));
   EXPECT_TRUE(warning("MAX_ACTIVE_GPUS", "0"));
 }

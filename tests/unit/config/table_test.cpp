@@ -52,6 +52,9 @@ TEST(ConfigurationTable, HoldsEveryDocumentedName) {
                                          "MACHINES_TO_KEEP_IDLE",
                                          "SCALE_UP_MULTIPLIER",
                                          "SCALE_DOWN_MULTIPLIER",
+                                         "TARGET_QUEUE_DRAIN_SEC",
+                                         "SCALE_UP_DELAY_SEC",
+                                         "SCALE_DOWN_DELAY_SEC",
                                          "SCALE_DOWN_GRACE_PERIOD_SEC",
                                          "SPAWNING_GRACE_PERIOD_SEC",
                                          "MAX_SPAWNS_PER_MINUTE",
@@ -65,10 +68,12 @@ TEST(ConfigurationTable, HoldsEveryDocumentedName) {
                                          "GPU_IDLE_TIMEOUT_SEC",
                                          "GPU_OVERCAPACITY_IDLE_TIMEOUT_SEC",
                                          "TASK_STUCK_TIMEOUT_SEC",
+                                         "RUNPOD_LIST_LAG_SEC",
                                          "GRACEFUL_SHUTDOWN_TIMEOUT_SEC",
                                          "POD_LEASE_SEC",
                                          "TASK_MAX_ATTEMPTS",
                                          "TASK_STUCK_EXEMPT",
+                                         "TASK_STUCK_TYPES",
                                          "MAX_WORKER_FAILURE_RATE",
                                          "FAILURE_WINDOW_MINUTES",
                                          "MIN_WORKERS_FOR_RATE_CHECK",
@@ -130,6 +135,9 @@ TEST(ConfigurationTable, HasTheDefaultsOfTheRoomsSettings) {
   EXPECT_EQ(got.keep_idle, policy.keep_idle);
   EXPECT_EQ(got.scale_up_multiplier, policy.scale_up_multiplier);
   EXPECT_EQ(got.scale_down_multiplier, policy.scale_down_multiplier);
+  EXPECT_EQ(got.queue_drain_target, policy.queue_drain_target);
+  EXPECT_EQ(got.scale_up_delay, policy.scale_up_delay);
+  EXPECT_EQ(got.scale_down_delay, policy.scale_down_delay);
   EXPECT_EQ(got.scale_down_grace, policy.scale_down_grace);
   EXPECT_EQ(got.spawning_grace, policy.spawning_grace);
   EXPECT_EQ(got.max_spawns_per_minute, policy.max_spawns_per_minute);
@@ -152,6 +160,7 @@ TEST(ConfigurationTable, HasTheDefaultsOfTheRoomsSettings) {
   EXPECT_EQ(got.breaker_probe_interval, policy.breaker_probe_interval);
   EXPECT_EQ(got.breaker_probe_max, policy.breaker_probe_max);
   EXPECT_EQ(got.cloud, policy.cloud);
+  EXPECT_EQ(got.any_cloud, policy.any_cloud);
   const bootstrap::Settings bootstrap;
   EXPECT_EQ(loaded.config->bootstrap.repo_ref, bootstrap.repo_ref);
   EXPECT_EQ(loaded.config->bootstrap.agent_heartbeats, bootstrap.agent_heartbeats);

@@ -150,6 +150,15 @@ TEST_F(BringUpRun, SaysWhenAHostKeyIsTakenOnTrust) {
   EXPECT_THAT(context.pins[worker.pod].sha256, ElementsAre(world.shell.host_key));
 }
 
+TEST_F(BringUpRun, SaysWhenTheLogCannotBeReadForTheHostKey) {
+  script = line(R"("step":"start","event":"end","t":"","exit":0)");
+  world.provider.on_logs = [](const ports::LogQuery&) -> Result<std::vector<PodLogLine>> {
+    return fail(ErrorKind::rate_limited, "later");
+  };
+  ASSERT_TRUE(run());
+  EXPECT_EQ(world.log.field("host_keys_unread", "error"), "later");
+}
+
 TEST_F(BringUpRun, ChecksTheHostKeyThatTheContainerPrinted) {
   script = line(R"("step":"start","event":"end","t":"","exit":0)");
   const std::string key = kKey;

@@ -44,5 +44,50 @@ TEST(ResolvedOffers, NameAGpuTypeThatTheCatalogueLacksAndStillTryIt) {
   EXPECT_EQ(resolved.offers[0].placement.gpu, "RTX 4091");
 }
 
+TEST(ResolvedOffers, FollowTheOperatorsOrderOfTypesThenPlaces) {
+  GpuOffer other = gpu();
+  other.id = other.name = "L4";
+  const ResolvedOffers resolved =
+      resolve_offers(wanting({"L4", "RTX 4090"}, {"EU-RO-1", "US-KS-2"}), {gpu(), other}, {});
+  std::vector<std::string> order;
+  for (const policy::Offer& offer : resolved.offers) {
+    EXPECT_EQ(offer.preference, static_cast<int>(order.size()));
+    order.push_back(offer.placement.gpu + " " + offer.placement.data_center);
+  }
+  EXPECT_EQ(order, (std::vector<std::string>{"L4 EU-RO-1", "L4 US-KS-2", "NVIDIA GeForce RTX 4090 EU-RO-1",
+                                             "NVIDIA GeForce RTX 4090 US-KS-2"}));
+}
+
+TEST(ResolvedOffers, OfAnyCloudAreCandidatesOfOnePreferenceWithThePriceOfEach) {
+  policy::Settings settings = wanting({"RTX 4090"}, {"EU-RO-1", "US-KS-2"});
+  settings.any_cloud = true;
+  GpuOffer cheap = gpu();
+  cheap.price_per_hr = 0.3;
+  const ResolvedOffers resolved = resolve_offers(settings, {gpu()}, {}, {cheap});
+  ASSERT_EQ(resolved.offers.size(), 4U);
+  EXPECT_EQ(resolved.offers[0].placement.cloud, Cloud::secure);
+  EXPECT_EQ(resolved.offers[0].placement.price_per_hr, 0.44);
+  EXPECT_EQ(resolved.offers[1].placement.cloud, Cloud::community);
+  EXPECT_EQ(resolved.offers[1].placement.price_per_hr, 0.3);
+  EXPECT_EQ(resolved.offers[0].preference, resolved.offers[1].preference);
+  EXPECT_LT(resolved.offers[1].preference, resolved.offers[2].preference);
+}
+
+TEST(ResolvedOffers, OfAnyCloudAskOnlyWhereTheCatalogueHasTheTypeAndNeverForAVolumeInTheCommunity) {
+  policy::Settings settings = wanting({"RTX 4090"});
+  settings.any_cloud = true;
+  ResolvedOffers resolved = resolve_offers(settings, {}, {}, {gpu()});
+  ASSERT_EQ(resolved.offers.size(), 1U);
+  EXPECT_EQ(resolved.offers[0].placement.cloud, Cloud::community);
+  EXPECT_TRUE(resolved.problems.empty());
+  resolved = resolve_offers(settings, {gpu()}, {}, {});
+  ASSERT_EQ(resolved.offers.size(), 1U);
+  EXPECT_EQ(resolved.offers[0].placement.cloud, Cloud::secure);
+  settings.volume_names = {"models"};
+  resolved = resolve_offers(settings, {gpu()}, {{"v1", "models", "EU-RO-1", 100}}, {gpu()});
+  ASSERT_EQ(resolved.offers.size(), 1U);
+  EXPECT_EQ(resolved.offers[0].placement.cloud, Cloud::secure);
+}
+
 }  // namespace
 }  // namespace gpuwarden::control

@@ -63,6 +63,59 @@ TEST_F(Perform, AProbeThatCouldNotBeRunProvesNothing) {
   }
 }
 
+TEST_F(Perform, AProbeWithoutAnAnswerLooksAtTheLogWhereItMay) {
+  const WallTime old{std::chrono::sys_days{std::chrono::year{2026} / 11 / 24}};
+  world.provider.log_lines[worker.pod] = {{"container", "older", old},
+                                          {"container", "newest", old + 5s},
+                                          {"container", "without a time", {}},
+                                          {"system", "of another log", old + 1h}};
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, false}));
+  EXPECT_TRUE(world.provider.log_queries.empty());
+  EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
+  ASSERT_EQ(world.provider.log_queries.size(), 1u);
+  EXPECT_LE(world.provider.log_queries[0].tail, 5);
+  EXPECT_EQ(context.log_lines.at(worker.id), old + 5s);
+  EXPECT_TRUE(context.shell_probe.empty());
+}
+
+TEST_F(Perform, AProbeOfAPodWithoutSshLooksAtTheLog) {
+  context.pods.at(worker.pod).ssh.reset();
+  world.provider.log_lines[worker.pod] = {{"container", "line", fakes::FakeClock::kWallStart}};
+  EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
+  EXPECT_TRUE(context.log_lines.contains(worker.id));
+}
+
+TEST_F(Perform, AProbeThatAnswersReadsNoLog) {
+  world.shell.on_run = [](ports::ShellCommand) -> ports::Async<ports::ShellResult> {
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run(ProbeWorker{worker.id, worker.pod, true}));
+  EXPECT_TRUE(world.provider.log_queries.empty());
+}
+
+TEST_F(Perform, ALogThatCannotBeReadSaysNothing) {
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  world.provider.on_logs = [](const ports::LogQuery&) -> Result<std::vector<PodLogLine>> {
+    return fail(ErrorKind::rate_limited, "later");
+  };
+  EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
+  EXPECT_TRUE(context.log_lines.empty());
+}
+
+TEST_F(Perform, ADeleteIsRememberedAsAcceptedOnlyWhenTheProviderSaidYes) {
+  is(WorkerStatus::terminating, Phase::draining);
+  for (const DeleteOutcome outcome : {DeleteOutcome::not_found, DeleteOutcome::ambiguous,
+                                      DeleteOutcome::refused, DeleteOutcome::accepted}) {
+    world.provider.on_remove = [outcome](const PodId&) { return outcome; };
+    run(DeletePod{worker.id, worker.pod});
+    const auto tries = context.memory.deletes.find(worker.pod);
+    EXPECT_EQ(tries != context.memory.deletes.end() && tries->second.accepted,
+              outcome == DeleteOutcome::accepted)
+        << to_string(outcome);
+  }
+}
+
 TEST_F(Perform, TheFirstHeartbeatEndsTheBringUp) {
   is(WorkerStatus::spawning, Phase::bootstrapping);
   const auto running = bring_up();
@@ -90,6 +143,16 @@ TEST_F(Perform, APodIsDeletedOnlyUnderAWorkerThatIsOnItsWayOut) {
     EXPECT_EQ(world.store.find(worker.id)->phase, Phase::deleting);
   }
   EXPECT_EQ(world.provider.count("remove"), 2);
+}
+
+TEST_F(Perform, WhatIsNewInTheBreakersMemoryIsSaidInWords) {
+  SaveBreaker save;
+  save.memory.good_script = "0123456789abcdef";
+  EXPECT_EQ(run(save).value(), "breaker closed");
+  save.places_only = true;
+  EXPECT_EQ(run(save).value(), "places held back: 0");
+  save.script_only = true;
+  EXPECT_EQ(run(save).value(), "script 01234567 is proven");
 }
 
 TEST_F(Perform, APhaseIsWrittenDownOfASpawningWorkerOnly) {

@@ -41,6 +41,50 @@ TEST_F(Spawn, AsksForNothingWhenTheIntentWasNotCommitted) {
   EXPECT_TRUE(world.provider.calls.empty());
 }
 
+TEST_F(Spawn, RemembersThatARowWhoseRegistrationWasNotAnsweredHasNoPod) {
+  world.store.on_register_worker = [](const auto&, const auto&) -> Result<ports::CasOutcome> {
+    return fail(ErrorKind::timeout, "no answer");
+  };
+  EXPECT_FALSE(spawn());
+  EXPECT_TRUE(context.memory.without_pod.contains(action.worker));
+}
+
+TEST_F(Spawn, RemembersThatARowWhoseEndCouldNotBeWrittenDownHasNoPod) {
+  world.provider.on_create = [](const PodSpec&) { return CreateNotSent{"connection refused"}; };
+  world.store.on_update_worker = [](const auto&, const auto&) -> Result<ports::CasOutcome> {
+    return fail(ErrorKind::timeout, "no answer");
+  };
+  EXPECT_FALSE(spawn());
+  EXPECT_TRUE(context.memory.without_pod.contains(action.worker));
+}
+
+TEST_F(Spawn, DoesNotForgetAPodThatMayExist) {
+  world.provider.on_create = [](const PodSpec&) { return CreateAmbiguous{500, "Something went wrong."}; };
+  EXPECT_FALSE(spawn());
+  EXPECT_TRUE(context.memory.without_pod.empty());
+}
+
+struct StandStill {
+  Duration duration;
+  bool asks;
+};
+class SpawnAfterStandStill : public Spawn, public testing::WithParamInterface<StandStill> {};
+
+TEST_P(SpawnAfterStandStill, AsksForAPodOnlyWhileTheIntentIsFresh) {
+  world.store.before = [this](std::string_view method) -> boost::asio::awaitable<void> {
+    if (method == "register_worker") world.clock.jump(GetParam().duration);
+    co_return;
+  };
+  EXPECT_EQ(static_cast<bool>(spawn()), GetParam().asks);
+  EXPECT_EQ(world.provider.count("create"), GetParam().asks ? 1 : 0);
+  if (!GetParam().asks) EXPECT_EQ(world.store.find(action.worker), nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Durations, SpawnAfterStandStill,
+                         testing::Values(StandStill{29'999ms, true}, StandStill{30s, true},
+                                         StandStill{30'001ms, false}, StandStill{1h, false}),
+                         [](const auto& info) { return std::to_string(info.param.duration.count()); });
+
 TEST_F(Spawn, AsksForNothingWhenAnotherDaemonLeads) {
   world.store.on_register_worker = [](const auto&, const auto&) -> Result<ports::CasOutcome> {
     return ports::CasOutcome::lost;

@@ -49,6 +49,25 @@ TEST_F(TickLogTest, TwentyQuietTicksAreSilent) {
   EXPECT_TRUE(log.lines.empty());
 }
 
+TEST_F(TickLogTest, TheSummaryTellsTheMoneyOnceSomeIsSpent) {
+  EXPECT_EQ(summary_line(report), "0 queued, 0 running; 0 active (0 idle), 0 spawning, 0 draining; wanted 0");
+  report.snapshot->spent_last_day_usd = 4.4;
+  report.snapshot->fruitless_last_day_usd = 1.1;
+  EXPECT_EQ(
+      summary_line(report),
+      "0 queued, 0 running; 0 active (0 idle), 0 spawning, 0 draining; wanted 0; $4.40 in 24 hours, $1.10 of "
+      "it on pods that never finished a task");
+}
+
+TEST_F(TickLogTest, TheDelaysOfScalingAreQuiet) {
+  gates({{"scale_up_delay", "x", 5s}, {"scale_down_delay", "y", 5s}});
+  tick();
+  EXPECT_EQ(log.count("held_back"), 0);
+  gates({{"over_budget", "the pods cost too much", {}}});
+  tick();
+  EXPECT_EQ(log.count("held_back"), 1);
+}
+
 TEST_F(TickLogTest, ASummaryComesEveryFiveMinutes) {
   tick(59);
   EXPECT_EQ(log.count("summary"), 0);
@@ -69,6 +88,34 @@ TEST_F(TickLogTest, AWallClockThatIsSetForwardBringsNoSummaryEarly) {
   report.at += 1h;
   tick(10);
   EXPECT_EQ(log.count("summary"), 0);
+}
+
+TEST_F(TickLogTest, PodsThatCannotBeDeletedAreToldOfEveryHour) {
+  gates({{"undeletable", "still there: pod-1", {}}});
+  tick(720);
+  EXPECT_EQ(log.count("held_back"), 1);
+  tick();
+  EXPECT_EQ(log.count("held_back"), 2);
+  tick(719);
+  EXPECT_EQ(log.count("held_back"), 2);
+  tick();
+  EXPECT_EQ(log.count("held_back"), 3);
+}
+
+TEST_F(TickLogTest, OtherGatesAreToldOfOnce) {
+  gates({{"breaker", "open", {}}});
+  tick(2000);
+  EXPECT_EQ(log.count("held_back"), 1);
+}
+
+TEST_F(TickLogTest, EachFailureOfANewScriptIsToldOfOnce) {
+  gates({{"script_canary", "abc is tried on one pod first", {}}});
+  tick(5);
+  gates({{"script_canary", "abc failed on pod-1", 120s}});
+  tick(5);
+  gates({{"script_canary", "abc failed on pod-2", 240s}});
+  tick(5);
+  EXPECT_EQ(log.count("held_back"), 3);
 }
 
 TEST_F(TickLogTest, AnOutageOfTheDatabaseIsOneLineAndItsEndIsOne) {

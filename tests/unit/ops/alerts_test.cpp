@@ -95,6 +95,20 @@ TEST_F(Alerts, TheBreakerIsToldWhenItOpensAndWhenItCloses) {
   EXPECT_TRUE(line("save_breaker", "breaker open", {}));
 }
 
+TEST_F(Alerts, APassedCostLimitAndARequestThatIsRefusedEverywhereAreTold) {
+  const auto passed = line("held_back", "the pods cost $2.10 an hour, $2.00 is the limit: workers are let go",
+                           {{"gate", "over_budget"}}, LogLevel::warning);
+  ASSERT_TRUE(passed);
+  EXPECT_EQ(passed->event, "cost_limit_passed");
+  EXPECT_THAT(passed->text, HasSubstr("$2.10 an hour"));
+  const auto refused = line("held_back", "Runpod refuses our request for every placement: disk too large",
+                            {{"gate", "rejected"}}, LogLevel::warning);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->event, "request_rejected");
+  EXPECT_THAT(refused->text, HasSubstr("disk too large"));
+  EXPECT_FALSE(line("held_back", "again", {{"gate", "rejected"}}, LogLevel::warning)) << "once an hour";
+}
+
 TEST_F(Alerts, AChangeOfTheBreakerThatWasNotWrittenDownIsNotTold) {
   EXPECT_FALSE(line("save_breaker", "another daemon leads", {}, LogLevel::warning));
 }

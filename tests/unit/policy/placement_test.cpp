@@ -141,6 +141,76 @@ TEST(Placement, RegistersNothingBeforeCreatesCanBeSentAgain) {
   EXPECT_EQ(chosen(world), "first");
 }
 
+StartOutcome outcome_at(const Placement& placement, bool success, FailureCause cause, Duration age) {
+  StartOutcome outcome;
+  outcome.placement = placement;
+  outcome.success = success;
+  outcome.cause = cause;
+  outcome.age = age;
+  return outcome;
+}
+
+TEST(Mistrust, GrowsFromFiveMinutesToAnHour) {
+  EXPECT_EQ(mistrust(1), Duration(5min));
+  EXPECT_EQ(mistrust(2), Duration(10min));
+  EXPECT_EQ(mistrust(4), Duration(40min));
+  EXPECT_EQ(mistrust(5), Duration(60min));
+  EXPECT_EQ(mistrust(1000), Duration(60min));
+}
+
+TEST(Mistrust, PutsAPlaceBehindTheOthersWhileItsNewestStartsFailedByAFaultOfTheHost) {
+  World world = two_places();
+  auto& outcomes = world.snapshot.outcomes;
+  const Placement first = world.offers[0].placement;
+  outcomes = {outcome_at(first, false, FailureCause::preflight_gpu, 299'999ms)};
+  EXPECT_EQ(chosen(world), "second");
+  outcomes[0].age = 5min;
+  EXPECT_EQ(chosen(world), "first");
+  outcomes.push_back(outcome_at(first, false, FailureCause::provision_timeout, 20min));
+  outcomes.push_back(outcome_at(first, true, {}, 21min));
+  outcomes.push_back(outcome_at(first, false, FailureCause::pod_error, 22min));  // before a success
+  outcomes[0].age = 10min - 1ms;                                                 // two in a row
+  EXPECT_EQ(chosen(world), "second");
+  outcomes[0].age = 10min;
+  EXPECT_EQ(chosen(world), "first");
+}
+
+TEST(Mistrust, EndsWithASuccessAndIsNotRaisedByOtherFaults) {
+  World world = two_places();
+  auto& outcomes = world.snapshot.outcomes;
+  const Placement first = world.offers[0].placement;
+  outcomes = {outcome_at(first, false, FailureCause::start_failed, 1s)};
+  EXPECT_EQ(chosen(world), "first") << "the script's fault";
+  outcomes = {outcome_at(first, false, FailureCause::no_capacity, 1s)};
+  EXPECT_EQ(chosen(world), "first") << "has a pause of its own";
+  outcomes = {outcome_at(first, true, {}, 1s), outcome_at(first, false, FailureCause::pod_error, 2s)};
+  EXPECT_EQ(chosen(world), "first");
+  outcomes = {outcome_at(first, false, FailureCause::start_failed, 1s),
+              outcome_at(first, false, FailureCause::pod_error, 2s)};
+  EXPECT_EQ(chosen(world), "second") << "nothing is known of the host since";
+}
+
+TEST(Mistrust, TakesTheMistrustedPlaceWhereThereIsNoOther) {
+  World world = two_places();
+  for (const Offer& offer : world.offers)
+    world.snapshot.outcomes.push_back(outcome_at(offer.placement, false, FailureCause::pod_error, 1s));
+  EXPECT_EQ(chosen(world), "first");
+}
+
+TEST(Placement, OrdersByPriceThenStockWhereTheOperatorHasNoPreference) {
+  World world = two_places();
+  world.offers[1].preference = world.offers[0].preference;
+  EXPECT_EQ(chosen(world), "second");  // $0.30 against $0.40
+  world.offers[1].placement.price_per_hr = 0.4;
+  world.offers[0].stock = StockLevel::low;
+  world.offers[1].stock = StockLevel::medium;
+  EXPECT_EQ(chosen(world), "second");
+  world.offers[1].placement.price_per_hr = 0;  // a price that is not known comes last
+  EXPECT_EQ(chosen(world), "first");
+  world.offers[0].stock = StockLevel::none;
+  EXPECT_EQ(chosen(world), "second");
+}
+
 Budget hourly(double limit, double spent) {
   Budget budget;
   budget.max_hourly = limit;

@@ -25,6 +25,9 @@ class Chaos {
 
   void step() {
     world.pass(world.settings.poll);
+    auto& failures = world.snapshot.recent_failures;
+    for (RecentFailure& failure : failures) failure.age += world.settings.poll;
+    std::erase_if(failures, [](const RecentFailure& failure) { return failure.age > 10min; });
     if (chance(0.05)) world.snapshot.queue.queued = std::uniform_int_distribution(0, 20)(random_);
     for (Worker& worker : world.snapshot.workers) live(worker);
     world.database_readable = !chance(0.05);
@@ -32,6 +35,8 @@ class Chaos {
     world.snapshot.leader.leading = !chance(0.03);
     world.list_complete = !chance(0.1);
     world.loop_gap = chance(0.02) ? 30s : 0s;
+    world.beacon_returned = !chance(0.03);
+    if (chance(0.001)) world.memory = {};  // the daemon starts anew
     // A late list: what was created within the last minute may be missing.
     world.pods.clear();
     for (const Pod& pod : existing_) {
@@ -129,12 +134,28 @@ class Chaos {
       EXPECT_TRUE(find(gone.worker)->tasks.empty()) << words(plan);
       expect_ours(gone.pod);
     }
-    for (const FailWorker& gone : actions<FailWorker>(plan)) expect_ours(gone.pod);
+    for (const FailWorker& gone : actions<FailWorker>(plan)) {
+      expect_ours(gone.pod);
+      if (gone.suspected != FailureCause::heartbeat_lost) continue;
+      EXPECT_EQ(world.beacon_returned, true) << words(plan);
+      replaced_.push_back(world.now);
+    }
+    check_replacements(plan);
     for (const DeleteOrphan& gone : actions<DeleteOrphan>(plan)) {
       expect_ours(gone.pod);
       EXPECT_EQ(find(WorkerId(gone.name)), nullptr) << words(plan);
     }
     EXPECT_LE(world.memory.workers.size(), world.snapshot.workers.size() + 64);
+  }
+  /// A restarted daemon knows of those of before by the database.
+  void check_replacements(const Plan& plan) {
+    std::erase_if(replaced_, [&](MonoTime at) { return world.now - at >= 10min; });
+    const auto watched =
+        std::count_if(world.snapshot.workers.begin(), world.snapshot.workers.end(), [](const Worker& worker) {
+          return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
+        });
+    most_watched_ = replaced_.empty() ? watched : std::max<long>(most_watched_, watched);
+    EXPECT_LE(static_cast<long>(replaced_.size()), std::max<long>(1, most_watched_ / 5)) << words(plan);
   }
   /// Own pods without a row that this list happens not to show: no one can know of them.
   int hidden() {
@@ -180,6 +201,7 @@ class Chaos {
       worker.phase = Phase::provisioning;
       worker.pod = pod.id;
     }
+    if (exists && chance(0.02)) return;  // somebody ends the row by hand
     world.snapshot.workers.push_back(std::move(worker));
   }
   void act(const AdoptPod& action) {
@@ -199,6 +221,8 @@ class Chaos {
   void act(const FailWorker& action) {
     ++failed;
     Worker& worker = *find(action.worker);
+    if (worker.heartbeat_age)
+      world.snapshot.recent_failures.push_back({worker.id, Duration{0}, *worker.heartbeat_age});
     if (!worker.tasks.empty()) --world.snapshot.queue.running;
     worker.tasks.clear();
     phase(worker, WorkerStatus::error, chance(0.5) ? Phase::collecting : Phase::deleting);
@@ -229,6 +253,8 @@ class Chaos {
 
   std::mt19937 random_;
   std::vector<Pod> existing_;
+  std::vector<MonoTime> replaced_;
+  long most_watched_{0};
 };
 
 TEST(AnyWorld, ForeignPodsSurviveTheCeilingHoldsAndNobodyActsBlindly) {

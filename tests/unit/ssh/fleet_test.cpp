@@ -1,7 +1,5 @@
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <optional>
 
@@ -12,15 +10,14 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "gpuwarden/ssh/session.hpp"
 
 #include "ssh_host.hpp"
+#include "support/ticker.hpp"
 
 namespace gpuwarden::ssh {
 namespace {
@@ -40,56 +37,14 @@ Target target_of(const SshHost& host) {
   return target;
 }
 
-/// Time for which this thread could have run and was kept waiting by other programs; nothing where the kernel
-/// does not count it.
-std::optional<Clock::duration> starved_so_far() {
-  std::ifstream file("/proc/thread-self/schedstat");
-  long long ran = 0;
-  long long waited = 0;
-  if (!(file >> ran >> waited)) return std::nullopt;
-  return std::chrono::nanoseconds(waited);
-}
-Clock::duration starved() {
-  return starved_so_far().value_or(0ns);
-}
-
-/// A 10 ms ticker that remembers how late it ever was: by the clock, and without the time in which the
-/// machine was busy with other programs (two hundred sshds among them).
-class Ticker {
- public:
-  explicit Ticker(asio::io_context& io) : timer_(io) { asio::co_spawn(io, run(), asio::detached); }
-  void stop() {
-    stopped_ = true;
-    timer_.cancel();
-  }
-  Clock::duration worst{0}, worst_of_our_own{0};
-
- private:
-  awaitable<void> run() {
-    while (!stopped_) {
-      const auto starved_before = starved();
-      timer_.expires_after(10ms);
-      const auto due = timer_.expiry();
-      boost::system::error_code ignored;
-      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      if (stopped_) co_return;
-      const auto late = Clock::now() - due;
-      worst = std::max(worst, late);
-      worst_of_our_own = std::max(worst_of_our_own, late - (starved() - starved_before));
-    }
-  }
-  asio::steady_timer timer_;
-  bool stopped_{false};
-};
-
 TEST(Fleet, TwoHundredSessionsNeverStallTheLoop) {
   constexpr int kSessions = 200;
-  if (!starved_so_far())
+  if (!support::starved_so_far())
     GTEST_SKIP() << "this kernel does not say how long a thread waited for a processor (schedstat)";
   const SshHost host;
   asio::io_context io;
   HandshakeLimit limit(io.get_executor(), 16);
-  Ticker ticker(io);
+  support::Ticker ticker(io);
   const std::string script(10'000, '#');
   int done = 0;
   int good = 0;

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <nlohmann/json.hpp>
 
+#include "gpuwarden/base/format.hpp"
 #include "gpuwarden/supabase/codec.hpp"
 
 namespace gpuwarden::supabase {
@@ -28,6 +29,13 @@ TEST(SupabaseRequests, SnapshotNamesEveryArgumentOfTheFunction) {
 
 TEST(SupabaseRequests, SnapshotWithoutAHolderOnlyLooks) {
   EXPECT_TRUE(json::parse(snapshot_request({.owner = "x"}))["holder_param"].is_null());
+}
+
+TEST(SupabaseRequests, SnapshotLeavesABeaconBehindWhereOneIsGiven) {
+  EXPECT_FALSE(json::parse(snapshot_request({.owner = "x"}))["options_param"].contains("beacon"));
+  ports::SnapshotQuery query;
+  query.beacon = "0123 us";
+  EXPECT_EQ(json::parse(snapshot_request(query))["options_param"]["beacon"], "0123 us");
 }
 
 TEST(SupabaseRequests, ALeaseOfPartSecondsIsRoundedUp) {
@@ -127,10 +135,21 @@ TEST(SupabaseRequests, BreakerMemoryIsSavedWithoutItsAge) {
   memory.pause = 120s;
   memory.reason = "too many";
   memory.script_hash = "h";
+  memory.good_script = "g";
+  ScopeBreaker scope;
+  scope.key = "host|RTX 4090|EU-RO-1";
+  scope.state = BreakerState::half_open;
+  scope.since = *parse_time("2026-11-24T01:48:40.123Z");
+  scope.pause = 240s;
+  scope.canary_successes = 1;
+  scope.reason = "paused";
+  memory.scopes = {scope};
   EXPECT_EQ(json::parse(save_breaker_request(kFence, memory)), json::parse(R"({
     "owner_param":"default","epoch_param":7,"key_param":"breaker",
     "value_param":{"state":"open","generation":3,"pause_s":120.0,"canary_successes":0,"canary":null,
-                   "reason":"too many","script_hash":"h"}})"));
+                   "reason":"too many","script_hash":"h","good_script":"g",
+                   "scopes":[{"key":"host|RTX 4090|EU-RO-1","state":"half_open","since":"2026-11-24T01:48:40.123Z",
+                              "pause_s":240.0,"canary_successes":1,"reason":"paused"}]}})"));
 }
 
 TEST(SupabaseRequests, ListsAndSingleRows) {

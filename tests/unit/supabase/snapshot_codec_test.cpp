@@ -24,7 +24,7 @@ json sample_worker() {
 
 json sample() {
   json doc = json::parse(R"({
-    "schema_version":2,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
+    "schema_version":3,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
     "leader":{"leading":true,"epoch":7,"holder":"me","expires_in_s":29.9},
     "queue":{"queued":5,"running":2,"blocked":1,"by_type":{"render":{"queued":5,"running":2}}},
     "workers":[],
@@ -105,6 +105,55 @@ TEST(SnapshotCodec, NoBreakerMemoryMeansAClosedBreaker) {
   ASSERT_TRUE(snapshot);
   EXPECT_EQ(snapshot->breaker, BreakerMemory());
   EXPECT_FALSE(snapshot->breaker_override);
+}
+
+TEST(SnapshotCodec, WhatWasLeftBehindAndWhoFailedLatelyAreRead) {
+  json doc = sample();
+  EXPECT_EQ(parse_snapshot(doc.dump())->beacon, "");
+  EXPECT_EQ(parse_snapshot(doc.dump())->breaker.good_script, "");
+  doc["beacon"] = nullptr;
+  EXPECT_EQ(parse_snapshot(doc.dump())->beacon, "");
+  doc["beacon"] = "0123 us";
+  doc["breaker"]["good_script"] = "g";
+  doc["recent_failures"] = json::parse(R"([{"worker_id":"w1","age_s":12.5,"silent_s":130}])");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->beacon, "0123 us");
+  EXPECT_EQ(snapshot->breaker.good_script, "g");
+  ASSERT_EQ(snapshot->recent_failures.size(), 1U);
+  EXPECT_EQ(snapshot->recent_failures[0].worker.str(), "w1");
+  EXPECT_EQ(snapshot->recent_failures[0].age, 12'500ms);
+  EXPECT_EQ(snapshot->recent_failures[0].silent, 130s);
+  doc["recent_failures"][0].erase("silent_s");
+  EXPECT_FALSE(parse_snapshot(doc.dump()));
+}
+
+TEST(SnapshotCodec, MoneyWithoutResultAndThePaceOfTasksAreRead) {
+  json doc = sample();
+  EXPECT_EQ(parse_snapshot(doc.dump())->fruitless_last_day_usd, 0);
+  EXPECT_TRUE(parse_snapshot(doc.dump())->pace.empty());
+  doc["fruitless_last_day_usd"] = 1.25;
+  doc["pace"] =
+      json::parse(R"({"render":{"typical_s":61.5,"samples":50},"film":{"typical_s":900,"samples":2}})");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->fruitless_last_day_usd, 1.25);
+  ASSERT_EQ(snapshot->pace.size(), 2U);
+  EXPECT_EQ(snapshot->pace.at("render").typical, 61500ms);
+  EXPECT_EQ(snapshot->pace.at("render").samples, 50);
+  EXPECT_EQ(snapshot->pace.at("film").samples, 2);
+}
+
+TEST(SnapshotCodec, APaceThatMakesNoSenseIsNoEstimateAndNoError) {
+  json doc = sample();
+  doc["pace"] =
+      json::parse(R"({"a":{"typical_s":0,"samples":9},"b":{"typical_s":-5,"samples":9},"c":{"typical_s":5},
+    "d":{"typical_s":"x","samples":9},"e":7,"f":{"typical_s":5,"samples":0},"g":{"typical_s":1e18,"samples":9},
+    "h":{"typical_s":5,"samples":9}})");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  ASSERT_EQ(snapshot->pace.size(), 1U);
+  EXPECT_EQ(snapshot->pace.at("h").typical, 5s);
 }
 
 TEST(SnapshotCodec, UnknownFieldsAreIgnored) {
@@ -191,6 +240,47 @@ TEST(SnapshotCodec, WhatAPodReportedCannotMakeTheSnapshotUnreadable) {
   EXPECT_EQ(worker.crash->tail, std::vector<std::string>{"kept"});
   EXPECT_FALSE(worker.vram_total_mb || worker.disk_free_mb);
   EXPECT_TRUE(worker.git_commit.empty());
+}
+
+TEST(SnapshotCodec, ReadsThePlacesOfTheBreakerAsTheyWereSaved) {
+  BreakerMemory memory;
+  memory.generation = 5;
+  memory.good_script = "g";
+  memory.scopes.push_back({.key = "host|RTX 4090|EU-RO-1",
+                           .state = BreakerState::open,
+                           .since = *parse_time("2026-11-24T01:40:00.001Z"),
+                           .pause = 120s,
+                           .canary_successes = 0,
+                           .reason = "three in a row"});
+  memory.scopes.push_back({.key = "placement|RTX 4090|",
+                           .state = BreakerState::half_open,
+                           .since = *parse_time("2026-11-24T01:41:00Z"),
+                           .pause = 240s,
+                           .canary_successes = 1,
+                           .reason = "paused"});
+  json doc = sample();
+  doc["breaker"] = json::parse(save_breaker_request({"default", 7}, memory))["value_param"];
+  doc["breaker"]["state_age_s"] = 0;
+  auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  EXPECT_EQ(snapshot->breaker, memory);
+  doc["breaker"]["scopes"][1]["state"] = "ajar";
+  snapshot = parse_snapshot(doc.dump());
+  ASSERT_FALSE(snapshot);
+  EXPECT_THAT(snapshot.error().message, HasSubstr("ajar"));
+}
+
+TEST(SnapshotCodec, ReadsMemoryThatKnowsNoPlacesAndStartsWithoutTheirTime) {
+  const auto old = parse_snapshot(sample().dump());
+  ASSERT_TRUE(old);
+  EXPECT_TRUE(old->breaker.scopes.empty());
+  EXPECT_FALSE(old->outcomes[0].took);
+  json doc = sample();
+  doc["outcomes"][0]["success"] = true;
+  doc["outcomes"][0]["took_s"] = 61.5;
+  EXPECT_EQ(parse_snapshot(doc.dump())->outcomes[0].took, 61500ms);
+  doc["outcomes"][0]["took_s"] = nullptr;
+  EXPECT_FALSE(parse_snapshot(doc.dump())->outcomes[0].took);
 }
 
 TEST(SnapshotCodec, ACauseOfALaterVersionStaysAFailure) {
