@@ -46,6 +46,7 @@ class Invariants {
     std::uint64_t supabase{0}, runpod{0};
     bool quiet{false};  ///< nothing was planned or in flight at its newest tick
     std::optional<MonoTime> refreshed_at;
+    MonoTime ticked_at;
   };
 
   // The account (invariants_account.cpp).
@@ -71,7 +72,7 @@ class Invariants {
   void check_canaries();
   void check_fresh_memory(const Daemon& daemon, const control::TickReport& report);
   void check_waste();
-  void check_requests(const Daemon& daemon, Life& life, const control::TickReport& report);
+  void check_requests(const Daemon& daemon, Life& life, const control::TickReport& report, MonoTime last);
   void note_probes(const control::TickReport& report);
 
   int cap() const;

@@ -41,13 +41,14 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
   watch_new_pods();
   watch_health();
   Life& life = lives_[daemon.name()];
+  const MonoTime last = std::exchange(life.ticked_at, universe_.now());
   if (report.snapshot) life.leading = report.snapshot->leader.leading;
   const bool good =
       report.snapshot && life.leading && report.snapshot->writable && report.pods &&
       swarm_.troubled(Service::supabase) + 2 * daemons_.settings.policy.poll < universe_.now() &&
       swarm_.troubled(Service::runpod) + 2 * daemons_.settings.policy.poll < universe_.now() &&
       swarm_.troubled(Service::ssh) + 2 * daemons_.settings.policy.poll < universe_.now() &&
-      !swarm_.silenced() && report.took < 5s;
+      !swarm_.silenced() && report.took < 5s && universe_.now() - last < 2 * daemons_.settings.policy.poll;
   if (!good) life.good_since.reset();
   if (good && !life.good_since) life.good_since = universe_.now();
   check_strays(life, report);
@@ -58,7 +59,7 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
     check_fresh_memory(daemon, report);
     check_waste();
   }
-  check_requests(daemon, life, report);
+  check_requests(daemon, life, report, last);
   note_probes(report);
 }
 
@@ -121,7 +122,8 @@ void Invariants::check_waste() {
 }
 
 /// A tick that finds nothing to do costs two requests to Supabase and one list at most.
-void Invariants::check_requests(const Daemon& daemon, Life& life, const control::TickReport& report) {
+void Invariants::check_requests(const Daemon& daemon, Life& life, const control::TickReport& report,
+                                MonoTime last) {
   const std::uint64_t supabase =
       daemon.supabase_requests() - std::exchange(life.supabase, daemon.supabase_requests());
   const std::uint64_t runpod =
@@ -129,8 +131,8 @@ void Invariants::check_requests(const Daemon& daemon, Life& life, const control:
   const bool quiet =
       report.plan.actions.empty() && daemon.view().in_flight.empty() && report.snapshot && report.pods;
   const bool was_quiet = std::exchange(life.quiet, quiet);
-  const bool untroubled = swarm_.troubled(Service::supabase) + 1min < universe_.now() &&
-                          swarm_.troubled(Service::runpod) + 1min < universe_.now();
+  const bool untroubled =
+      swarm_.troubled(Service::supabase) < last && swarm_.troubled(Service::runpod) < last;
   if (!quiet || !was_quiet || !untroubled) return;
   if (supabase > kSupabaseAtMost)
     universe_.violate("tick.requests", fmt::format("{} requests to Supabase in a quiet tick", supabase));

@@ -35,7 +35,7 @@ void Operators::command(const std::string& name, Duration ttl) {
                            {"actor_param", "ana"},
                            {"reason_param", "a test"},
                            {"ttl_sec_param", nullptr}};
-  if (ttl > Duration{0}) arguments["ttl_sec_param"] = static_cast<double>(ttl.count()) / 1000;
+  if (ttl > Duration{0}) arguments["ttl_sec_param"] = ttl.count() / 1000;
   universe_.database.rpc("gpuwarden_operator", arguments, universe_.wall());
 }
 
@@ -54,7 +54,7 @@ void Operators::change_settings(bool script) {
     settings.policy.script_hash = fmt::format("script-{}", ++scripts_);
     universe_.reached("operator.new_script");
   } else {
-    settings.policy.max_active = static_cast<int>(random_.between(2, 10));
+    settings.policy.max_active = static_cast<int>(random_.between(2, 16));
     settings.policy.keep_idle = static_cast<int>(random_.between(0, 2));
     universe_.reached("operator.new_settings");
   }

@@ -34,15 +34,16 @@ control::LoopSettings draw_settings(Random random) {
   control::LoopSettings settings;
   policy::Settings& policy = settings.policy;
   policy.owner = kOwner;
-  policy.max_active = static_cast<int>(random.between(2, 10));
-  policy.min_active = random.chance(0.6) ? 0 : static_cast<int>(random.between(1, 2));
+  policy.max_active = static_cast<int>(random.between(2, 16));
+  policy.min_active =
+      random.chance(0.5) ? 0 : static_cast<int>(random.between(1, std::min(5, policy.max_active)));
   policy.keep_idle = random.chance(0.7) ? 0 : static_cast<int>(random.between(1, 2));
   policy.tasks_per_gpu = random.one_of(std::vector<double>{0.5, 1, 1, 1, 2, 3});
   policy.scale_down_multiplier = random.one_of(std::vector<double>{0.9, 0.9, 0.7, 1.0});
   policy.scale_down_grace = seconds_between(random, 15, 60);
   policy.spawning_grace = seconds_between(random, 60, 180);
   policy.max_spawns_per_minute = static_cast<int>(random.between(3, 10));
-  policy.poll = random.one_of(std::vector<Duration>{5s, 5s, 10s, 10s, 15s});
+  policy.poll = random.one_of(std::vector<Duration>{5s, 10s, 10s, 15s, 20s});
   policy.heartbeat_timeout = random.one_of(std::vector<Duration>{90s, 120s, 120s, 180s});
   policy.provision_timeout = seconds_between(random, 180, 480);
   policy.spawning_timeout = policy.provision_timeout + seconds_between(random, 120, 420);
