@@ -131,7 +131,8 @@ std::optional<ScopeKey> place_to_blame(const View& view, const Evidence& evidenc
 }
 
 /// Why places that are in trouble together are everybody's fault.
-std::optional<std::string> beyond_places(const Scopes& scopes, const View& all, const Settings& settings) {
+std::optional<std::string> beyond_places(const Scopes& scopes, const std::vector<Offer>& offers,
+                                         const View& all, const Settings& settings) {
   for (const FailureScope scope : scopes.newly_open) {
     std::vector<std::string> open;
     for (const ScopeBreaker& one : scopes.all) {
@@ -143,6 +144,8 @@ std::optional<std::string> beyond_places(const Scopes& scopes, const View& all, 
       return fmt::format("{} faults in {} places at once: {}", to_string(scope), open.size(),
                          fmt::join(open, ", "));
   }
+  if (!scopes.newly_open.empty() && usable_places(offers, scopes).empty())
+    return "no place is left: each is held back by its own faults";
   const int lost = newest_failures(all);
   if (lost < most_at_stake(settings)) return std::nullopt;
   const Place newest = all.back()->place();
@@ -167,7 +170,8 @@ Scopes judge_places(BreakerInput& input, const Evidence& evidence, const Breaker
                     const Settings& settings) {
   Scopes scopes;
   scopes.all = input.kept.scopes;
-  if (!input.override_) scopes = judge_scopes(evidence, input.kept.scopes, facts.random, settings);
+  const bool several = usable_places(facts.offers, {}).size() > 1;
+  if (!input.override_) scopes = judge_scopes(evidence, input.kept.scopes, several, facts.random, settings);
   View view = unexplained(evidence, scopes);
   input.tally = tally(view, evidence.under_way, settings);
   if (input.override_) return scopes;
@@ -185,7 +189,7 @@ Scopes judge_places(BreakerInput& input, const Evidence& evidence, const Breaker
   all.reserve(evidence.starts.size());
   for (const Start& start : evidence.starts) all.push_back(&start);
   input.lost_in_a_row = newest_failures(all);
-  input.beyond_places = beyond_places(scopes, all, settings);
+  input.beyond_places = beyond_places(scopes, facts.offers, all, settings);
   return scopes;
 }
 

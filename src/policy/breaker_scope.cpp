@@ -57,6 +57,7 @@ struct Judge {
   std::uint64_t random;
   const Settings& settings;
   Scopes& scopes;
+  bool may_open{true};
 
   void change(ScopeBreaker& scope, const ScopeKey& key, BreakerState state, std::string reason) const {
     scopes.news.push_back(
@@ -81,6 +82,7 @@ struct Judge {
                fmt::format("paused for {}", format_duration(scope.pause)));
       return;
     }
+    if (scope.state == BreakerState::closed && !may_open) return;
     const View view = starts_in(evidence, key, scope.since);
     std::vector<StartUnderWay> under_way;
     std::copy_if(evidence.under_way.begin(), evidence.under_way.end(), std::back_inserter(under_way),
@@ -156,10 +158,10 @@ Duration next_pause(Duration pause, const Settings& settings) {
   return std::max(pause, settings.breaker_probe_interval) * 2;
 }
 
-Scopes judge_scopes(const Evidence& evidence, const std::vector<ScopeBreaker>& kept, std::uint64_t random,
-                    const Settings& settings) {
+Scopes judge_scopes(const Evidence& evidence, const std::vector<ScopeBreaker>& kept, bool may_open,
+                    std::uint64_t random, const Settings& settings) {
   Scopes scopes;
-  const Judge judge{evidence, random, settings, scopes};
+  const Judge judge{evidence, random, settings, scopes, may_open};
   scopes.all.reserve(kept.size());
   for (const ScopeBreaker& before : kept) {
     const auto key = parse_key(before.key);

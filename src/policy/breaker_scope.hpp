@@ -46,9 +46,10 @@ Duration next_pause(Duration pause, const Settings& settings);
 
 /// A place opens by its own CUSUM over the starts there, or by three new failures there that are the same;
 /// half-opens after its pause; closes after two successes and reopens by one failure, with twice the pause.
+/// Without `may_open` none opens newly: where there is only one place, its faults are the fleet's.
 /// `random` = seed of this tick.
-Scopes judge_scopes(const Evidence& evidence, const std::vector<ScopeBreaker>& kept, std::uint64_t random,
-                    const Settings& settings);
+Scopes judge_scopes(const Evidence& evidence, const std::vector<ScopeBreaker>& kept, bool may_open,
+                    std::uint64_t random, const Settings& settings);
 
 /// Opens a closed place by hand of the fleet's judge.
 void open_scope(Scopes& scopes, const ScopeKey& key, std::string reason, const Evidence& evidence,

@@ -162,5 +162,18 @@ TEST_F(Perform, APhaseIsWrittenDownOfASpawningWorkerOnly) {
   EXPECT_EQ(world.store.find(worker.id)->phase, Phase::starting);
 }
 
+TEST_F(Perform, APlaceThatIsShutIsNoNewsOfTheWholeBreaker) {
+  BreakerMemory memory;
+  for (const BreakerState state : {BreakerState::open, BreakerState::half_open, BreakerState::closed}) {
+    ScopeBreaker scope;
+    scope.key = "host|RTX 4090|" + std::string(to_string(state));
+    scope.state = state;
+    memory.scopes.push_back(scope);
+  }
+  EXPECT_EQ(run(SaveBreaker{memory, true}), "places held back: 2");
+  memory.state = BreakerState::half_open;
+  EXPECT_EQ(run(SaveBreaker{memory, false}), "breaker half_open");
+}
+
 }  // namespace
 }  // namespace gpuwarden::control

@@ -65,6 +65,32 @@ TEST(Judge, BlamesNoPlaceWhereThereIsNoOther) {
   EXPECT_EQ(story.fleet(), kOpen);
 }
 
+TEST(Judge, TakesThePlaceForTheFleetWhereThereIsNoOther) {
+  Story story(1);
+  story.succeed(0, 2);
+  story.fail(0, 3, FailureCause::pod_error, "x");
+  const BreakerVerdict verdict = story.judge();
+  EXPECT_EQ(verdict.state.state, kOpen);
+  EXPECT_TRUE(verdict.state.scopes.empty());
+  Story same(1);  // two volumes in one data centre are one place
+  same.offers.push_back(same.offers.front());
+  same.offers.back().placement.volume_id = "v2";
+  same.fail(0, 3, FailureCause::pod_error, "x");
+  EXPECT_EQ(same.fleet(), kOpen);
+}
+
+TEST(Judge, OpensForEveryoneWhenNoPlaceIsLeft) {
+  Story story(2);
+  story.succeed(1, 2);
+  story.fail(0, 3, FailureCause::pod_error, "x");
+  ASSERT_EQ(story.state(0), kOpen);
+  EXPECT_EQ(story.fleet(), kClosed);
+  story.succeed(1);
+  story.fail(1, 3, FailureCause::provision_timeout, "y");
+  EXPECT_EQ(story.fleet(), kOpen);
+  EXPECT_EQ(story.snapshot.breaker.reason, "no place is left: each is held back by its own faults");
+}
+
 TEST(Judge, OpensForEveryoneWhenTwoPlacesOpenForOneClass) {
   Story story;
   story.succeed(2, 2);
