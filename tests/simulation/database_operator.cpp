@@ -1,3 +1,4 @@
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -53,6 +54,11 @@ json Database::operate(const json& arguments, WallTime now) {
     refuse(command + " needs a reason");
   if (ttl && (!overrides || *ttl <= 0)) refuse("only breaker_hold and breaker_release end by themselves");
 
+  static const std::set<std::string> kCommands{"pause",           "resume",        "breaker_hold",
+                                               "breaker_release", "breaker_clear", "breaker_reset"};
+  if (!kCommands.contains(command)) refuse("unknown command " + command);
+  if (read_only_) throw SqlError("25006", "cannot write in a read-only transaction");
+
   const auto at = sql::timestamptz(now);
   json word{{"actor", actor}, {"reason", why}, {"at", at}};
   bool done = true;
@@ -78,7 +84,7 @@ json Database::operate(const json& arguments, WallTime now) {
     done = !override_json(owner, now).is_null();
     outcome = done ? "cleared" : "no_override";
     if (done) remove_state(owner, "breaker_override");
-  } else if (command == "breaker_reset") {
+  } else {
     outcome = "reset";
     const auto* before = state(owner, "breaker");
     json breaker = before == nullptr ? json{{"script_hash", ""}} : before->value;
@@ -92,8 +98,6 @@ json Database::operate(const json& arguments, WallTime now) {
     breaker["reset"] = std::move(word);
     put_state(owner, "breaker", std::move(breaker), now);
     remove_state(owner, "breaker_override");
-  } else {
-    refuse("unknown command " + command);
   }
   return {{"done", done}, {"reason", outcome}, {"state", operator_state(owner, now)}};
 }

@@ -60,7 +60,7 @@ struct Functions {
         {"gpuwarden_resign", &Database::resign, true, {owner, epoch, {"holder_param", Type::text}}},
         {"gpuwarden_operator",
          &Database::operate,
-         true,
+         false,  // refuses some words before it writes
          {owner,
           {"command_param", Type::text},
           {"actor_param", Type::text},

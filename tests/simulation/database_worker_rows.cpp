@@ -213,7 +213,8 @@ json Database::add_evidence(const json& arguments, WallTime now) {
   failure.advice = sql::text(given, "advice").value_or(failure.advice);
   const json* more = sql::member(given, "evidence");
   if (failure.evidence.is_null()) failure.evidence = json::object();
-  failure.evidence = sql::concatenated(std::move(failure.evidence), more == nullptr ? json::object() : *more);
+  failure.evidence = sql::concatenated(std::move(failure.evidence),
+                                       more == nullptr || more->is_null() ? json::object() : *more);
   failure.updated_at = now;
   if (auto* row = find_worker(failure.worker)) row->cause = failure.cause;
   return answer("added");

@@ -210,7 +210,8 @@ begin
     counts = coalesce((failure_param ->> 'counts')::boolean, counts),
     advice = coalesce(failure_param ->> 'advice', advice),
     cost_usd = greatest(cost_usd, coalesce((failure_param ->> 'cost_usd')::double precision, 0)),
-    evidence = coalesce(evidence, '{}'::jsonb) || coalesce(failure_param -> 'evidence', '{}'::jsonb),
+    -- A JSON null is no evidence either: joined with it, an object would become a list.
+    evidence = coalesce(nullif(evidence, 'null'), '{}') || coalesce(nullif(failure_param -> 'evidence', 'null'), '{}'),
     updated_at = now()
   where worker_id = worker_id_param and owner = owner_param;
   return jsonb_build_object('done', found, 'reason', case when found then 'added' else 'no_failure' end);
