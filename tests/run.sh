@@ -9,7 +9,7 @@
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
-parts=(install format lint unit integration fuzz release demo tidy)
+parts=(install format lint unit integration fuzz simulation release demo tidy)
 chosen=("${parts[@]}")
 may_skip=yes
 case ${1:-} in
@@ -68,6 +68,13 @@ part_fuzz() {
   cmake --preset dev -B build/fuzz -DGPUWARDEN_FUZZ=ON -DGPUWARDEN_FUZZ_SECONDS=10 >/dev/null &&
     cmake --build build/fuzz --target fuzz_diagnose fuzz_evidence fuzz_status_line | tail -n 1 &&
     ctest --test-dir build/fuzz -L fuzz --output-on-failure
+}
+# Thousands of fleets on virtual time, each fault and each state reached; a crash after every call of the stories; and the
+# mutants that the simulation has to catch. GPUWARDEN_SIM_SEEDS in the environment: more or fewer fleets.
+part_simulation() {
+  build release gpuwarden-sim || return 1
+  build/release/gpuwarden-sim --seed 1 --seeds "${GPUWARDEN_SIM_SEEDS:-2000}" --probes &&
+    build/release/gpuwarden-sim --crash-everywhere && tests/simulation/mutants.py
 }
 # The figures of the program, with 50 real pods, and of decide(); -V shows them.
 part_release() {

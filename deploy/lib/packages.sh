@@ -6,7 +6,7 @@ GW_BUILD_PACKAGES=(clang-16 llvm-16 lld-16 ccache ninja-build cmake pkg-config l
   libspdlog-dev libfmt-dev nlohmann-json3-dev libexpected-dev libcli11-dev libsystemd-dev libssl-dev openssh-client git ca-certificates)
 GW_SANDBOX_PACKAGES=(postgresql-15 openssh-server openssh-client git curl ca-certificates util-linux jq procps)
 GW_TEST_PACKAGES=(clang-tidy-16 clang-format-16 libclang-rt-16-dev libgtest-dev libgmock-dev shellcheck
-  nghttp2-server curl jq procps)
+  nghttp2-server curl jq procps python3)
 
 # Directory of this repository, wherever the shell that sources this stands.
 gw_root() { (cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd); }

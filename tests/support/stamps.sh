@@ -4,7 +4,7 @@
 
 # Parts worth remembering; the others take seconds.
 stamp_applies() {
-  case $1 in unit | integration | fuzz | release | demo | tidy) return 0 ;; *) return 1 ;; esac
+  case $1 in unit | integration | fuzz | simulation | release | demo | tidy) return 0 ;; *) return 1 ;; esac
 }
 
 # Files of the work tree as they are, tracked or not (but for ignored ones): names, modes and contents. A file that is
@@ -40,6 +40,7 @@ stamp_results() {
     unit | integration) ls build/asan/gpuwarden build/asan/gpuwarden-sandbox ;;
     release | demo | tidy) ls build/release/gpuwarden build/release/gpuwarden-sandbox ;;
     fuzz) ls build/fuzz/CMakeCache.txt ;;
+    simulation) ls build/release/gpuwarden-sim ;;
   esac 2>&1
   # Which files tidy looks at depends on history.
   if [ "$1" = tidy ]; then git rev-parse HEAD HEAD~1 2>&1; fi

@@ -1,6 +1,7 @@
 // The daemon's own adapter against the real database: what one side writes, the other reads.
 #include "gpuwarden/supabase/store.hpp"
 
+#include "gpuwarden/base/format.hpp"
 #include "gpuwarden/supabase/codec.hpp"
 
 #include "integration/sql/sql_world.hpp"
