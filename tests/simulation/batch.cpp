@@ -52,9 +52,9 @@ std::vector<RunOptions> crashes_of(const Scenario& scenario) {
   runs.front().scenario = &scenario;
   const int calls = run(runs.front()).changing_calls;
   for (int call = 1; call <= calls; ++call) {
-    for (const Fate::Kind kind : {Fate::Kind::done, Fate::Kind::reply_lost, Fate::Kind::failed_but_done}) {
+    for (const auto& [name, how] : kCrashKinds) {
       runs.push_back(runs.front());
-      runs.back().crash = {call, kind};
+      runs.back().crash = {call, how};
     }
   }
   return runs;

@@ -25,8 +25,8 @@ struct Totals {
 Totals run_all(const std::vector<RunOptions>& runs, unsigned jobs,
                const std::function<void(const RunResult&, const Totals&)>& progress = {});
 
-/// All runs of a story with one crash: after each call that changes something, with its answer delivered,
-/// lost, or turned into an error. The first one is without a crash.
+/// All runs of a story with one mishap: each of `CrashAt::How` at each call that changes something. The first
+/// one is without any.
 std::vector<RunOptions> crashes_of(const Scenario& scenario);
 
 }  // namespace gpuwarden::simulation

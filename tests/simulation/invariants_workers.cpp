@@ -60,7 +60,8 @@ void Invariants::check_failing(const control::TickReport& report, const FailWork
   const auto& workers = report.snapshot->workers;
   const auto row =
       std::find_if(workers.begin(), workers.end(), [&](const Worker& w) { return w.id == action.worker; });
-  if (row == workers.end() || row->status != WorkerStatus::active) return;
+  if (row == workers.end()) return;
+  if (row->status != WorkerStatus::active && row->status != WorkerStatus::spawning) return;
   if (action.suspected == FailureCause::task_stuck) return;
   const Watched* pod = watched(action.worker.str());
   if (pod == nullptr || universe_.now() - pod->unwell_at < kWellFor) return;

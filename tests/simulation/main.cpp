@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -35,11 +34,12 @@ usage: gpuwarden-sim [options]
   --jobs N         threads (one for each processor)
   --trace          prints everything that happens, of one seed
   --crash-everywhere [STORY]
-                   kills the daemon after each call of each story, with the answer delivered, lost, or turned
-                   into an error; without faults by chance. Stories: {}
+                   each story again and again, with one mishap at each call in turn: the daemon is killed
+                   after the effect or after the answer, the answer is lost, or is an error although it was
+                   done; without faults by chance. Stories: {}
   --probes         prints how often each rare state was reached, and fails where one never was
   --json           the result as one JSON document
-  --story STORY    one story alone; with --crash CALL:done|reply_lost|failed_but_done killed after that call
+  --story STORY    one story alone; with --crash CALL:HOW one mishap, as a failure of the above names it
 
 Exit status: 0 nothing was violated, 1 something was, 2 the command line is wrong. The same seed and the same
 commit give the same trace hash.
@@ -61,10 +61,6 @@ bool read(std::string_view text, Number& number) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-constexpr std::array kCrashKinds{std::pair{"done", Fate::Kind::done},
-                                 std::pair{"reply_lost", Fate::Kind::reply_lost},
-                                 std::pair{"failed_but_done", Fate::Kind::failed_but_done}};
-
 const Scenario* find_story(std::string_view name) {
   for (const Scenario& story : scenarios()) {
     if (story.name == name) return &story;
@@ -72,13 +68,13 @@ const Scenario* find_story(std::string_view name) {
   return nullptr;
 }
 
-/// "17:reply_lost"
+/// "17:at_effect"
 bool read_crash(std::string_view text, CrashAt& crash) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || !read(text.substr(0, colon), crash.call)) return false;
-  for (const auto& [name, kind] : kCrashKinds) {
+  for (const auto& [name, how] : kCrashKinds) {
     if (text.substr(colon + 1) != name) continue;
-    crash.kind = kind;
+    crash.how = how;
     return true;
   }
   return false;
@@ -126,8 +122,8 @@ std::optional<Arguments> parse(const std::vector<std::string>& words) {
 std::string replay_command(const RunResult& result, const Arguments& arguments) {
   if (result.scenario != nullptr) {
     std::string story = fmt::format("gpuwarden-sim --story {}", result.scenario->name);
-    for (const auto& [name, kind] : kCrashKinds) {
-      if (result.crash.call > 0 && result.crash.kind == kind)
+    for (const auto& [name, how] : kCrashKinds) {
+      if (result.crash.call > 0 && result.crash.how == how)
         story += fmt::format(" --crash {}:{}", result.crash.call, name);
     }
     return story;

@@ -40,6 +40,10 @@ control::LoopSettings draw_settings(Random random) {
   policy.keep_idle = random.chance(0.7) ? 0 : static_cast<int>(random.between(1, 2));
   policy.tasks_per_gpu = random.one_of(std::vector<double>{0.5, 1, 1, 1, 2, 3});
   policy.scale_down_multiplier = random.one_of(std::vector<double>{0.9, 0.9, 0.7, 1.0});
+  policy.scale_up_delay = random.chance(0.7) ? Duration{0} : seconds_between(random, 5, 60);
+  policy.scale_down_delay = random.chance(0.3) ? Duration{0} : seconds_between(random, 10, 60);
+  if (random.chance(0.25)) policy.queue_drain_target = seconds_between(random, 120, 600);
+  policy.any_cloud = random.chance(0.2);
   policy.scale_down_grace = seconds_between(random, 15, 60);
   policy.spawning_grace = seconds_between(random, 60, 180);
   policy.max_spawns_per_minute = static_cast<int>(random.between(3, 10));
@@ -152,6 +156,7 @@ void draw_pods(Dice dice, Faults& faults) {
   faults.pod_calls_lost = dice.rate(0.2, 0.4);
   faults.slow_starts = dice.rate(0.3, 0.4);
   faults.odd_completions = dice.rate(0.5, 0.3);
+  faults.mass_deaths = dice.rate(1, 0.2);
 }
 
 void draw_daemon(Dice dice, Faults& faults) {

@@ -46,6 +46,7 @@ struct Faults {
   double bad_releases{0};     ///< for a while every start fails in the same way
   double bad_places{0};       ///< or every start in one place
   double mass_silences{0};    ///< all heartbeats stay away for a while
+  double mass_deaths{0};      ///< most pods end at once
   double pod_calls_lost{0};   ///< share of the pods' calls whose answer is lost
   double slow_starts{0};      ///< share of starts that take much longer
   double odd_completions{0};  ///< share of pods whose completions stall or arrive twice

@@ -33,13 +33,15 @@ void shape_small(Profile& profile) {
   policy.max_active = 3;
   policy.min_active = policy.keep_idle = 0;
   policy.tasks_per_gpu = 1;
-  policy.poll = profile.settings.control.poll = 5s;
+  policy.poll = profile.settings.control.poll = 10s;
   policy.heartbeat_timeout = 120s;
   policy.provision_timeout = 240s;
   policy.spawning_timeout = 420s;
   policy.idle_timeout = 60s;
   policy.overcapacity_idle_timeout = 30s;
   policy.scale_down_grace = 15s;
+  policy.scale_up_delay = policy.scale_down_delay = 0s;
+  policy.queue_drain_target.reset();
   policy.shutdown_timeout = 120s;
   policy.max_hourly_cost_usd.reset();
   policy.max_daily_cost_usd.reset();

@@ -106,6 +106,13 @@ class Run {
     }
   }
 
+  const SimPod* pod_of(const rows::WorkerRow& row) const {
+    for (const SimPodPtr& pod : universe_.cloud.pods()) {
+      if (pod->name == row.id && pod->exists()) return pod.get();
+    }
+    return nullptr;
+  }
+
   /// How long what has already gone wrong may go on by the settings' own deadlines.
   Duration patience() const {
     const policy::Settings& settings = daemons_.settings.policy;
@@ -113,8 +120,10 @@ class Run {
     for (const rows::WorkerRow* row : universe_.database.live_workers(kOwner)) {
       const std::string_view status = Database::status_of(*row);
       const Duration age = universe_.wall() - row->registered_at;
-      if (status == "spawning") longest = std::max(longest, settings.spawning_timeout - age);
-      if (status == "active") longest = std::max(longest, settings.task_stuck_timeout);
+      const SimPod* pod = pod_of(*row);
+      const bool hopeless = pod == nullptr || pod->fate.cause || pod->health().hung;
+      if (status == "spawning" && hopeless) longest = std::max(longest, settings.spawning_timeout - age);
+      if (status == "active" && hopeless) longest = std::max(longest, settings.task_stuck_timeout);
       if (status == "terminating") longest = std::max(longest, settings.shutdown_timeout);
     }
     if (const rows::State* breaker = universe_.database.state(kOwner, "breaker"); breaker != nullptr) {

@@ -121,6 +121,7 @@ void Swarm::begin() {
   now_and_then(faults_.bad_releases, &Swarm::bad_release);
   now_and_then(faults_.bad_places, &Swarm::bad_place);
   now_and_then(faults_.mass_silences, &Swarm::mass_silence);
+  now_and_then(faults_.mass_deaths, &Swarm::mass_death);
 }
 
 void Swarm::heal() {
@@ -159,10 +160,15 @@ Fate Swarm::told(Service service, std::string_view call) {
   if (universe_.healed || !changes_something(service, call)) return fate;
   ++changing_calls_;
   fate.kind = scenario_->call(call, changing_calls_).value_or(Fate::Kind::done);
-  if (changing_calls_ == crash_.call) {
-    fate.kind = crash_.kind;
-    crash_call_ = call;
+  using How = CrashAt::How;
+  const bool lost = crash_.how == How::reply_lost || crash_.how == How::only_reply_lost;
+  const bool failed = crash_.how == How::failed_but_done || crash_.how == How::only_failed_but_done;
+  if (crash_.call > 0 && changing_calls_ == crash_.call) {
+    fate.kind = lost ? Fate::Kind::reply_lost : failed ? Fate::Kind::failed_but_done : Fate::Kind::done;
+    if (!lost && !failed) crash_call_ = call;
   }
+  const bool kills_next = crash_.how == How::reply_lost || crash_.how == How::failed_but_done;
+  if (crash_.call > 0 && kills_next && changing_calls_ == crash_.call + 1) crash_call_ = call;
   if (fate.kind != Fate::Kind::done) {
     note_trouble(service);
     universe_.note(fmt::format("fate of {}: {}", call, name_of(fate.kind)));
@@ -190,7 +196,9 @@ void Swarm::effect(Service service, std::string_view call) {
   if (on_effect) on_effect(service, call);
   if (crash_call_.empty() || call != crash_call_) return;
   crash_call_.clear();
-  if (on_crash) on_crash();
+  if (!on_crash) return;
+  if (crash_.how != CrashAt::How::at_answer) return on_crash();
+  universe_.scheduler.after(Fate{}.latency + 1ms, [this] { on_crash(); });
 }
 
 bool Swarm::reply_to_pod_lost() {
@@ -298,6 +306,19 @@ void Swarm::mass_silence() {
   silenced_until_ = universe_.now() + duration;
   universe_.reached("pods.mass_silence");
   universe_.note(fmt::format("no pod reaches the database for {} s", duration.count() / 1000));
+}
+
+/// A host or a rack is lost: most pods go at once, in one way.
+void Swarm::mass_death() {
+  universe_.reached("pods.mass_death");
+  universe_.note("most pods die at once");
+  const std::int64_t way = episodes_.between(0, 2);
+  for (const SimPodPtr& pod : universe_.cloud.pods()) {
+    if (!pod->exists() || pod->foreign || pod->state != PodStatus::running || episodes_.chance(0.2)) continue;
+    if (way == 0) universe_.cloud.vanish(pod);
+    if (way == 1) universe_.cloud.exit(pod);
+    if (way == 2) universe_.cloud.restart(pod);
+  }
 }
 
 // Pods and tasks.

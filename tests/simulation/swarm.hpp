@@ -28,7 +28,7 @@ class Swarm final : public Fates {
   PodFate pod_fate(const nlohmann::json& request);
   TaskFate task_fate(const std::string& type, int attempt);
 
-  /// Tells a story instead of drawing fates; the daemon is killed where `crash` says.
+  /// Tells a story instead of drawing fates; what `crash` says happens to one call.
   void follow(const Scenario& scenario, CrashAt crash);
   /// Calls that changed something so far, in a story.
   int changing_calls() const { return changing_calls_; }
@@ -56,6 +56,7 @@ class Swarm final : public Fates {
   void bad_release();
   void bad_place();
   void mass_silence();
+  void mass_death();
 
   Fate told(Service service, std::string_view call);
   void add_death(PodFate& fate);
