@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gpuwarden/app/logging.hpp"
+#include "gpuwarden/app/replay.hpp"
 #include "gpuwarden/cli/context.hpp"
 #include "gpuwarden/control/loop.hpp"
 #include "gpuwarden/ops/explain.hpp"
@@ -121,7 +122,9 @@ int run_application(int argc, const char* const* argv) {
   if (invocation.command == "run" && invocation.json) ::setenv("LOG_FORMAT", "json", 1);
 
   const config::Source source = read_source();
-  if (const auto code = cli::run_offline(invocation, source, output)) return *code;
+  cli::Offline offline;
+  offline.replay = [](const cli::ReplayRequest& request) { return replay({request.file, request.changes}); };
+  if (const auto code = cli::run_offline(invocation, source, offline, output)) return *code;
   const config::Loaded loaded = config::load(source, cli::ssh_key_need(invocation));
   if (invocation.command != "run") return run_command(invocation, loaded, output);
   return loaded.config ? run_daemon(loaded) : refuse_run(loaded, output);

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "gpuwarden/app/journal.hpp"
 #include "gpuwarden/app/logging.hpp"
 #include "gpuwarden/app/version.hpp"
 #include "gpuwarden/base/format.hpp"
@@ -93,6 +95,10 @@ class Daemon {
     }
     log_.info("started", fmt::format("gpuwarden {} for owner '{}'", kVersion, config().control.owner),
               {{"socket", config().daemon.socket_path}, {"holder", holder_}});
+    if (!config().daemon.journal.empty()) {
+      journal_.emplace(JournalSettings{config().daemon.journal}, world_.redactor, log_);
+      loop_.on_decision = [this](const control::DecisionRecord& decision) { journal_->record(decision); };
+    }
     loop_.on_tick = [this](const control::TickReport&) { notify_.ready(); };
     loop_.on_alive = [this] {
       notify_.alive();
@@ -257,6 +263,7 @@ class Daemon {
   LogOutputs log_;                       // standard error, file, webhook, database
   std::string holder_;                   // our name in the leader lease
   control::ControlLoop loop_;            // observe, decide, act
+  std::optional<Journal> journal_;       // every decision, for replay
   ops::Api api_;                         // what operators may look at
   http::Server server_;                  // control socket and loopback listener
   boost::asio::signal_set signals_;      // SIGTERM, SIGINT, SIGHUP

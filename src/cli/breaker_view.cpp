@@ -83,10 +83,11 @@ void print_starts(const Snapshot& snapshot, Duration window, Output& output) {
 }
 
 void print_scopes(const Snapshot& snapshot, Output& output) {
-  if (snapshot.breaker.scopes.empty()) return;
-  output.out << "\nPlaces and scripts with a breaker of their own; the others go on\n";
+  const std::vector<ScopeBreaker> scopes = troubled(snapshot);
+  if (scopes.empty()) return;
+  output.out << "\nPlaces with a breaker of their own; the others go on\n";
   Table table({{"WHAT", false, true}, {"STATE"}, {"FOR", true}, {"CANARY IN", true}, {"WHY", false, true}});
-  for (const ScopeBreaker& scope : snapshot.breaker.scopes) {
+  for (const ScopeBreaker& scope : scopes) {
     const Duration age = std::max(Duration{0}, Duration(snapshot.db_now - scope.since));
     const auto wait = canary_in(scope.state, age, scope.pause);
     table.add({{scope.key, Colour::bold},
@@ -99,6 +100,12 @@ void print_scopes(const Snapshot& snapshot, Output& output) {
 }
 
 }  // namespace
+
+std::vector<ScopeBreaker> troubled(const Snapshot& snapshot) {
+  std::vector<ScopeBreaker> scopes = snapshot.breaker.scopes;
+  std::erase_if(scopes, [](const ScopeBreaker& scope) { return scope.state == BreakerState::closed; });
+  return scopes;
+}
 
 Json override_json(const std::optional<BreakerOverride>& override_row) {
   if (!override_row) return nullptr;
@@ -121,7 +128,7 @@ Json breaker_view(const Snapshot& snapshot, Duration window) {
   const BreakerMemory& breaker = snapshot.breaker;
   const Starts starts = starts_of(snapshot, window);
   Json scopes = Json::array();
-  for (const ScopeBreaker& scope : snapshot.breaker.scopes) {
+  for (const ScopeBreaker& scope : troubled(snapshot)) {
     const Duration age = std::max(Duration{0}, Duration(snapshot.db_now - scope.since));
     scopes.push_back({{"key", scope.key},
                       {"state", to_string(scope.state)},

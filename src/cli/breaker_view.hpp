@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "gpuwarden/domain/snapshot.hpp"
 
@@ -12,6 +13,9 @@ namespace gpuwarden::cli {
 Json breaker_view(const Snapshot& snapshot, Duration window);
 /// The same for people.
 void print_breaker(const Snapshot& snapshot, Duration window, Output& output);
+
+/// The narrow breakers that are not closed.
+std::vector<ScopeBreaker> troubled(const Snapshot& snapshot);
 
 Json override_json(const std::optional<BreakerOverride>& override_row);
 /// "held by ann for 1h 59m more: looking"

@@ -40,6 +40,7 @@ boost::asio::awaitable<int> resume(Scope scope);
 /// `flush` sends out what was printed so far.
 boost::asio::awaitable<int> doctor(Scope scope, std::function<void()> flush);
 int show_config(const Invocation& line, const config::Source& source, Output& output);
+int replay(const Invocation& line, const Offline& offline, Output& output);
 int migrate(const Invocation& line, Output& output);
 int version(Output& output);
 

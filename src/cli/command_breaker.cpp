@@ -16,7 +16,7 @@ using Kind = ports::OperatorCommand::Kind;
 
 std::string_view next_after_look(const Snapshot& snapshot) {
   if (snapshot.breaker_override) return "Next: gpuwarden breaker clear   # the breaker decides again";
-  if (snapshot.breaker.state == BreakerState::closed && snapshot.breaker.scopes.empty())
+  if (snapshot.breaker.state == BreakerState::closed && troubled(snapshot).empty())
     return "Next: gpuwarden explain";
   return "Next: gpuwarden failures; when the cause is mended: gpuwarden breaker reset --reason \"...\"";
 }

@@ -60,6 +60,14 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
           ->type_name("");
     if (info.name == "explain")
       command->add_option("WORKER", raw.subject, "a worker's id; without one: the fleet")->type_name("");
+    if (info.name == "replay") {
+      command->add_option("FILE", raw.subject, "a journal, as GPUWARDEN_JOURNAL makes it; - = standard input")
+          ->required()
+          ->type_name("");
+      command->add_option("--set", line.changes, "replay with this value too; may be given more than once")
+          ->type_name("NAME=VALUE")
+          ->allow_extra_args(false);
+    }
     if (info.name == "tasks")
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");

@@ -56,10 +56,12 @@ config::SshKey ssh_key_need(const Invocation& invocation) {
   return connects ? config::SshKey::make : config::SshKey::unused;
 }
 
-std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output) {
+std::optional<int> run_offline(const Invocation& invocation, const config::Source& source,
+                               const Offline& offline, Output output) {
   output.json = output.json || invocation.json;
   if (invocation.command == "config") return show_config(invocation, source, output);
   if (invocation.command == "migrate") return migrate(invocation, output);
+  if (invocation.command == "replay") return replay(invocation, offline, output);
   if (invocation.command == "version") return version(output);
   return std::nullopt;
 }

@@ -91,6 +91,17 @@ void check_log_file(const Draft& draft, const Source& source, Loaded& loaded) {
     loaded.warnings.push_back({"LOG_FILE", log_file_problem(path, usable.error().message)});
 }
 
+void check_journal(const Draft& draft, const Source& source, Loaded& loaded) {
+  const std::string& path = draft.config.daemon.journal;
+  if (path.empty() || !source.may_append) return;
+  if (const auto usable = source.may_append(path); !usable)
+    loaded.warnings.push_back(
+        {"GPUWARDEN_JOURNAL",
+         fmt::format("{} cannot be opened: {}. Nothing is recorded. Choose a path that the daemon's user may "
+                     "write, or none, then: systemctl restart gpuwarden",
+                     path, usable.error().message)});
+}
+
 }  // namespace
 
 void share(Config& config) {
@@ -134,6 +145,7 @@ Loaded load(const Source& source, SshKey need) {
   resolve_pass_env(draft, source, loaded);
   check_unknown_names(draft, source, loaded);
   check_log_file(draft, source, loaded);
+  check_journal(draft, source, loaded);
   draft.config.daemon.state_dir = draft.state_dir.empty() ? source.state_directory : draft.state_dir;
   if (source.file.unreadable) forget_consequences(source, loaded);
   loaded.errors.insert(loaded.errors.begin(), source.file.errors.begin(), source.file.errors.end());

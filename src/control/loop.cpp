@@ -63,7 +63,7 @@ struct ControlLoop::Impl {
   OfferBook offers;
   TickLog tick_log;
   TickReport last;
-  std::vector<policy::Offer> last_offers;
+  policy::Observation last_seen;  ///< of the newest tick, without what `last` holds
   GateHistory gates;
   std::optional<MonoTime> next_tick;
   std::function<void(const DecisionRecord&)> on_decision;
@@ -189,7 +189,9 @@ struct ControlLoop::Impl {
             context.snapshot_error,
             context.pods_error,
             act};
-    last_offers = std::move(seen.offers);
+    last_seen = std::move(seen);
+    last_seen.snapshot.reset();
+    last_seen.pods.reset();
     gates.note(last);
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
     if (act) start_all(co_await boost::asio::this_coro::executor);
@@ -271,12 +273,16 @@ struct ControlLoop::Impl {
 
   /// A look ahead: the newest tick's view, with what is in flight now.
   policy::Observation seen_again() const {
-    policy::Observation seen;
+    policy::Observation seen = last_seen;
     seen.snapshot = last.snapshot;
     seen.snapshot_error = last.snapshot_error;
     seen.pods = last.pods;
     seen.pods_error = last.pods_error;
-    seen.offers = last_offers;
+    // What was asked once is answered once.
+    seen.shell_probe.clear();
+    seen.newest_log_line.clear();
+    seen.in_flight.clear();
+    seen.bringing_up.clear();
     for (const auto& [worker, action] : context.in_flight) seen.in_flight.insert(worker);
     for (const auto& [worker, bring_up] : context.bring_ups) seen.bringing_up.insert(worker);
     seen.draining_all = drain == Drain::under_way;

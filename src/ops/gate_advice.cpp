@@ -24,10 +24,16 @@ constexpr std::array kRows{
     Row{"request_quota", true, ""},
     Row{"breaker", true,
         "gpuwarden failures says why; when that is mended: gpuwarden breaker reset --reason \"...\""},
+    Row{"places", true, "gpuwarden breaker shows each of them"},
     Row{"slow_start", true, ""},
+    Row{"script_canary", true,
+        "gpuwarden failures, where the canary of the new script does not come up; the last good one serves "
+        "meanwhile"},
     Row{"ceiling", false, "raise MAX_ACTIVE_GPUS, then systemctl reload gpuwarden"},
     Row{"spawn_rate", true, "or raise MAX_SPAWNS_PER_MINUTE, then systemctl reload gpuwarden"},
     Row{"budget", false, "raise MAX_HOURLY_COST_USD or MAX_DAILY_COST_USD, then systemctl reload gpuwarden"},
+    Row{"over_budget", false,
+        "raise MAX_HOURLY_COST_USD or MAX_DAILY_COST_USD, then systemctl reload gpuwarden, or wait"},
     Row{"placement", true,
         "or name more GPU types, volumes or data centres (RUNPOD_GPU_TYPE, RUNPOD_STORAGE_NAME, "
         "RUNPOD_DATA_CENTERS), then systemctl reload gpuwarden"},
@@ -35,6 +41,8 @@ constexpr std::array kRows{
         "mend what Runpod refuses (gpuwarden doctor, gpuwarden config --check), then systemctl reload "
         "gpuwarden"},
     Row{"floor", true, "gpuwarden worker ID says what that worker does"},
+    Row{"scale_up_delay", true, ""},
+    Row{"scale_down_delay", true, ""},
     Row{"scale_down_grace", true, ""},
     Row{"replacement_rate", true, "gpuwarden workers shows the silent ones"},
     Row{"undeletable", false, "delete the pod at https://console.runpod.io/pods; it is billed until then"},

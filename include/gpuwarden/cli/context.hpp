@@ -4,6 +4,7 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
@@ -34,6 +35,17 @@ struct Services {
   std::function<ports::Async<std::string>(std::string worker)> explain;
 };
 
+/// What `replay` is asked: a journal ("-" = standard input) and variables with the values to decide with.
+struct ReplayRequest {
+  std::string file;
+  std::vector<std::pair<std::string, std::string>> changes;
+};
+/// What commands that need no service get done elsewhere.
+struct Offline {
+  /// JSON text; invalid_input = a change that cannot be made.
+  std::function<Result<std::string>(const ReplayRequest&)> replay;
+};
+
 /// Where and how a command speaks.
 struct Output {
   std::ostream& out;
@@ -52,9 +64,10 @@ struct Invocation {
   Duration since{std::chrono::hours(24)};
   int limit{50};
   std::string status_filter;
-  std::string actor;                ///< who speaks; app fills in the user where --actor is not given
-  std::string reason;               ///< of an operator's word
-  std::optional<Duration> lasting;  ///< how long it holds
+  std::string actor;                 ///< who speaks; app fills in the user where --actor is not given
+  std::string reason;                ///< of an operator's word
+  std::optional<Duration> lasting;   ///< how long it holds
+  std::vector<std::string> changes;  ///< "NAME=VALUE", to replay with
 };
 struct ParsedLine {
   std::optional<Invocation> invocation;  ///< none: text was printed (help, usage error)
@@ -71,9 +84,10 @@ config::SshKey ssh_key_need(const Invocation& invocation);
 /// {"errors": [{name, problem, remedy}], "warnings": [...]}. Returns the exit code.
 int refuse_configuration(const config::Loaded& loaded, Output output);
 
-/// Commands that need only the configuration: config, migrate, version. nullopt = not one of them. `config`
+/// Commands that need no service: config, migrate, replay, version. nullopt = not one of them. `config`
 /// judges what `config::load` makes of the source and makes no SSH key.
-std::optional<int> run_offline(const Invocation& invocation, const config::Source& source, Output output);
+std::optional<int> run_offline(const Invocation& invocation, const config::Source& source,
+                               const Offline& offline, Output output);
 
 /// Commands that talk to services: all the others. Without a valid configuration only `doctor` goes on; they
 /// say what is wrong with it.

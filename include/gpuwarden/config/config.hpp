@@ -42,6 +42,7 @@ struct DaemonSettings {
   std::string socket_path{"/run/gpuwarden/control.sock"};
   std::string state_dir;
   std::string alert_webhook_url;
+  std::string journal;  ///< where decisions are recorded; empty = nowhere
   bool drain_on_exit{false};
 };
 
@@ -130,6 +131,12 @@ std::string log_file_problem(std::string_view path, std::string_view why);
 
 /// Every secret of the configuration goes into the redactor.
 void teach(Redactor& redactor, const Config& config);
+
+/// Variables of the environment that decisions depend on, in the table's order: what a replay can change.
+std::vector<std::string> decision_variables();
+/// Sets what the variable sets, and only that; invalid_input: no such variable (the message names the
+/// nearest), or a value that it does not take.
+Result<void> set_decision_variable(policy::Settings& settings, std::string_view name, std::string_view value);
 
 /// A variable whose value differs.
 struct Change {

@@ -77,6 +77,8 @@ struct Settings {
 
   std::string
       script_hash;  ///< of the startup script and the worker's configuration; a change is a new generation
+
+  bool operator==(const Settings&) const = default;
 };
 
 }  // namespace gpuwarden::policy

@@ -97,7 +97,9 @@ TEST(BreakerCommand, ListsScopesOverrideAndPause) {
   scope.since = terminal.clock->wall() - 90s;
   scope.pause = 2min;
   scope.reason = "3 identical failures in a row";
-  state.breaker.scopes = {scope};
+  ScopeBreaker healed = scope;
+  healed.state = BreakerState::closed;
+  state.breaker.scopes = {scope, healed};
   state.breaker_override = BreakerOverride{BreakerOverride::Kind::hold, "ann", "looking", 1h + 59min};
   state.switches = {true, "bob", "maintenance"};
   EXPECT_EQ(terminal.type({"breaker"}).out,
@@ -105,7 +107,7 @@ TEST(BreakerCommand, ListsScopesOverrideAndPause) {
             "Override  held by ann for 1h 59m more: looking\n"
             "Starts    0 in the last 30m 0s, 0 failed; since its last change 0, 0 failed\n"
             "\n"
-            "Places and scripts with a breaker of their own; the others go on\n"
+            "Places with a breaker of their own; the others go on\n"
             "  WHAT                    STATE     FOR  CANARY IN  WHY\n"
             "  host|NVIDIA L4|EU-RO-1  open   1m 30s        30s  3 identical failures in a row\n"
             "\n"

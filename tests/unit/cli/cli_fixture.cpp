@@ -40,7 +40,13 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
     return at->second;
   };
   config::read_env_file(source);
-  if (const auto code = run_offline(*line.invocation, source, output)) return {*code, out.str(), err.str()};
+  Offline offline;
+  offline.replay = [this](const ReplayRequest& request) -> Result<std::string> {
+    replayed.push_back(request);
+    return replay_answer;
+  };
+  if (const auto code = run_offline(*line.invocation, source, offline, output))
+    return {*code, out.str(), err.str()};
 
   // No test makes a key on disk.
   const bool connects = ssh_key_need(*line.invocation) == config::SshKey::make;

@@ -39,6 +39,7 @@ TEST(CommandLine, ShowsAShortGroupedHelp) {
             "  worker    everything about one worker\n"
             "  tasks     tasks, newest first\n"
             "  failures  why workers failed, newest first\n"
+            "  replay    recorded decisions again, also with other settings (needs no service)\n"
             "\n"
             "Steer\n"
             "  breaker   state of the breaker; hold, release, clear or reset it\n"
@@ -71,8 +72,8 @@ TEST(CommandLine, WithoutACommandIsWrongUsageAndShowsTheHelp) {
 
 TEST(CommandLine, ShowsExamplesForEachCommand) {
   for (const char* command :
-       {"run", "once", "plan", "status", "workers", "worker", "tasks", "failures", "explain", "breaker",
-        "pause", "resume", "doctor", "config", "migrate", "version"}) {
+       {"run", "once", "plan", "status", "workers", "worker", "tasks", "failures", "explain", "replay",
+        "breaker", "pause", "resume", "doctor", "config", "migrate", "version"}) {
     const Spoken help = Terminal().type({command, "--help"});
     EXPECT_EQ(help.code, kDone) << command;
     EXPECT_NE(help.out.find("Examples:\n  gpuwarden " + std::string(command)), std::string::npos) << help.out;
@@ -85,7 +86,7 @@ TEST(CommandLine, SuggestsTheNearestCommand) {
   EXPECT_EQ(wrong.code, kUsage);
   EXPECT_EQ(wrong.err,
             "error: there is no command 'stauts'. Did you mean: gpuwarden status\nSee: gpuwarden --help\n");
-  EXPECT_EQ(Terminal().type({"deploy"}).err, "error: there is no command 'deploy'.\nSee: gpuwarden --help\n");
+  EXPECT_EQ(Terminal().type({"launch"}).err, "error: there is no command 'launch'.\nSee: gpuwarden --help\n");
 }
 
 TEST(CommandLine, SuggestsTheNearestOption) {

@@ -90,6 +90,7 @@ TEST(ConfigurationTable, HoldsEveryDocumentedName) {
                                          "LOG_LEVEL",
                                          "LOG_FORMAT",
                                          "LOG_FILE",
+                                         "GPUWARDEN_JOURNAL",
                                          "GPUWARDEN_LISTEN",
                                          "GPUWARDEN_SOCKET",
                                          "GPUWARDEN_OWNER",
