@@ -20,8 +20,8 @@ class Cusum {
   /// `failed` = 0 for a success, 1 for a failure, between for what is neither.
   void add(double failed);
   double score() const { return score_; }
-  /// Raised at kAlarmScore; over when the score has fallen to half of it. Successes are known earlier than
-  /// failures that end by a deadline, so a few of them behind the alarm are no recovery.
+  /// Raised at kAlarmScore; over after three successes more than failures. Successes are known earlier than
+  /// failures that end by a deadline, so one or two of them behind the alarm are no recovery.
   bool alarmed() const { return alarmed_; }
 
  private:

@@ -164,7 +164,9 @@ std::vector<Chapter> chapters() {
   }
   all.push_back(std::move(chance));
 
-  Fault script{1, true, false, {}, {}}, hosts{1, true, true, {}, {}};
+  Fault script, hosts;
+  script.failing = hosts.failing = 1;
+  hosts.of_host = true;
   Chapter open{"Outcomes until it opens (1,000 trials)", {}};
   for (const bool identical : {true, false}) {
     for (const int healthy : {0, kHealthyStarts}) {

@@ -1,5 +1,6 @@
 #include "policy/cusum.hpp"
 
+#include <cmath>
 #include <string_view>
 
 #include <gtest/gtest.h>
@@ -26,8 +27,11 @@ TEST(Cusum, IsNotDilutedByAHealthyPast) {
 }
 
 TEST(Cusum, WeighsAFailureAndASuccessByTheirLogLikelihoods) {
-  EXPECT_NEAR(after("-").score(), 1.3863, 1e-4);    // ln(0.6 / 0.15)
-  EXPECT_NEAR(after("--+").score(), 2.0188, 1e-4);  // ln(0.4 / 0.85) = -0.7538
+  const double failure = std::log(kBrokenShare / kHealthyShare);
+  const double success = std::log((1 - kBrokenShare) / (1 - kHealthyShare));
+  EXPECT_DOUBLE_EQ(after("-").score(), failure);
+  EXPECT_DOUBLE_EQ(after("--+").score(), 2 * failure + success);
+  EXPECT_DOUBLE_EQ(failure_weight(), failure);
   EXPECT_NEAR(after("o").score(), 0.3163, 1e-4);
   EXPECT_EQ(after("-++").score(), 0);
 }
@@ -37,12 +41,13 @@ TEST(Cusum, AlarmsWhenTwoOfThreeStartsFailForAWhile) {
   EXPECT_TRUE(after("--+--+--+-").alarmed());
 }
 
-TEST(Cusum, CallsTheAlarmOffWhenTheScoreHasFallenToHalf) {
-  EXPECT_TRUE(after("-----++++").alarmed());
-  EXPECT_FALSE(after("-----+++++").alarmed());
-  EXPECT_TRUE(after("--------------------++++").alarmed());  // however long it lasted
-  EXPECT_FALSE(after("--------------------+++++").alarmed());
-  EXPECT_FALSE(after("-----+++++-").alarmed());  // over is over
+TEST(Cusum, CallsTheAlarmOffAfterThreeSuccessesMoreThanFailures) {
+  EXPECT_TRUE(after("-----++").alarmed());
+  EXPECT_FALSE(after("-----+++").alarmed());
+  EXPECT_TRUE(after("-----++-++").alarmed());
+  EXPECT_TRUE(after("--------------------++").alarmed());  // however long it lasted
+  EXPECT_FALSE(after("--------------------+++").alarmed());
+  EXPECT_FALSE(after("-----+++-").alarmed());  // over is over
 }
 
 TEST(Posterior, BeginsAtOneFailureInFive) {
