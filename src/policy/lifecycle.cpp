@@ -51,7 +51,7 @@ bool can_be_brought_up(const Tick& tick, const Member& member) {
   return on_its_way && (!last || tick.now - *last >= kBringUpAgain);
 }
 
-void advance_spawning(Tick& tick, Member& member, bool doubted) {
+void advance_spawning(Tick& tick, Member& member, bool doubted, const ObserverView& observer) {
   const Worker& worker = *member.worker;
   if (worker.crash) {
     const Suspicion crash = suspicion_of(*worker.crash, worker.proven || worker.heartbeat_age.has_value());
@@ -70,7 +70,9 @@ void advance_spawning(Tick& tick, Member& member, bool doubted) {
                                signs.cause == FailureCause::pod_exited &&
                                member.pod->status != PodStatus::exited;
   if (signs.gone && believed && !restarted_early) return fail(tick, member, signs.cause, signs.words);
-  if (const auto late = overdue(worker, tick.settings)) return fail(tick, member, late->cause, late->reason);
+  // After an outage the steps and the first heartbeat that came meanwhile are still on their way.
+  if (const auto late = overdue(worker, tick.settings); late && !observer.recovering)
+    return fail(tick, member, late->cause, late->reason);
   if (worker.phase == Phase::provisioning && member.pod != nullptr && !worker.pod.empty() &&
       member.pod->status == PodStatus::starting)
     return tick.act(member, NotePhase{worker.id, Phase::starting}, "the container is starting");
@@ -173,7 +175,7 @@ void advance_workers(Tick& tick, const ObserverView& observer) {
   for (Member& member : tick.members) {
     if (!member.free()) continue;
     if (member.worker->status == WorkerStatus::spawning) {
-      advance_spawning(tick, member, doubted);
+      advance_spawning(tick, member, doubted, observer);
     } else if (is_watched(*member.worker)) {
       advance_working(tick, member, doubted, observer);
     }

@@ -64,6 +64,12 @@ void Daemon::turn() {
 }
 
 void Daemon::start() {
+  loop_->on_decision = [this](const control::DecisionRecord& record) {
+    last_view_.offers = record.seen.offers;
+    last_view_.in_flight = record.seen.in_flight;
+    last_view_.held_script = record.seen.held_script;
+    last_view_.draining_all = record.seen.draining_all;
+  };
   loop_->on_tick = [this](const control::TickReport& report) {
     if (on_tick) on_tick(report);
   };

@@ -49,6 +49,8 @@ class Daemon {
   std::uint64_t runpod_requests() const { return provider_.requests(); }
   /// The seed of the newest decision.
   std::uint64_t last_random() const { return last_random_; }
+  /// What the newest decision was made from besides database and pods.
+  const policy::Observation& last_view() const { return last_view_; }
 
   std::function<void(const control::TickReport&)> on_tick;
   std::function<void()> on_end;
@@ -71,6 +73,7 @@ class Daemon {
   std::unique_ptr<Lines> log_;
   std::unique_ptr<control::ControlLoop> loop_;
   std::uint64_t last_random_{0}, tokens_{0};
+  policy::Observation last_view_;
   bool ended_{false};
 };
 

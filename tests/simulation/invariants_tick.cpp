@@ -88,7 +88,7 @@ void Invariants::check_fresh_memory(const Daemon& daemon, const control::TickRep
   };
   const BreakerMemory* decided = saved(report.plan);
   if (decided == nullptr && report.number % 16 != 0) return;
-  policy::Observation seen;
+  policy::Observation seen = daemon.last_view();
   seen.snapshot = report.snapshot;
   seen.pods = report.pods;
   const policy::Decision fresh =
@@ -131,8 +131,10 @@ void Invariants::check_requests(const Daemon& daemon, Life& life, const control:
   const bool quiet =
       report.plan.actions.empty() && daemon.view().in_flight.empty() && report.snapshot && report.pods;
   const bool was_quiet = std::exchange(life.quiet, quiet);
+  // What failed is tried again for a while.
+  const MonoTime calm = universe_.now() - kRefreshTakes;
   const bool untroubled =
-      swarm_.troubled(Service::supabase) < last && swarm_.troubled(Service::runpod) < last;
+      std::max(swarm_.troubled(Service::supabase), swarm_.troubled(Service::runpod)) < std::min(last, calm);
   if (!quiet || !was_quiet || !untroubled) return;
   if (supabase > kSupabaseAtMost)
     universe_.violate("tick.requests", fmt::format("{} requests to Supabase in a quiet tick", supabase));

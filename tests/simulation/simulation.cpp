@@ -177,7 +177,11 @@ class Run {
         return fmt::format("{} is {} ({})", row->id, Database::status_of(*row), row->phase);
       names.insert(row->id);
     }
-    if (rows.size() != wanted) return fmt::format("{} workers are there, {} are wanted", rows.size(), wanted);
+    const bool costly = std::any_of(last_gates_.begin(), last_gates_.end(), [](const Gate& gate) {
+      return gate.name == "budget" || gate.name == "over_budget";
+    });
+    if (costly ? rows.size() > wanted : rows.size() != wanted)
+      return fmt::format("{} workers are there, {} are wanted", rows.size(), wanted);
     std::size_t pods = 0;
     for (const SimPodPtr& pod : universe_.cloud.pods()) {
       if (!pod->exists() || pod->foreign) continue;

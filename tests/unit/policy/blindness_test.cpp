@@ -94,6 +94,18 @@ TEST(Blindness, InFlightWorkersAreLeftAlone) {
     EXPECT_FALSE(world.in_flight.contains(worker_of(planned.action))) << words(plan);
 }
 
+TEST(Spawning, IsNotOverdueRightAfterAnOutageInWhichNoHeartbeatCouldArrive) {
+  World world;
+  world.settle();
+  world.spawning(Phase::bootstrapping, world.settings.spawning_timeout - 60s, PodStatus::running);
+  EXPECT_TRUE(actions<FailWorker>(world.run(5s)).empty());
+  world.database_readable = false;
+  world.run(5min);
+  world.database_readable = true;
+  EXPECT_TRUE(actions<FailWorker>(world.run(world.settings.heartbeat_timeout - 5s)).empty());
+  EXPECT_EQ(actions<FailWorker>(world.run(10s)).size(), 1U);
+}
+
 TEST(Memory, DoesNotGrowWithWorkersThatAreGone) {
   World world;
   for (int round = 0; round < 50; ++round) {
