@@ -108,7 +108,10 @@ class Runner {
       co_await give_up();
       co_return boot::ShellDropped{0, kNoSettings};
     }
-    WorkerToken token = context_.env.make_token();
+    const auto known = context_.tokens.find(worker_);
+    const WorkerToken token = known != context_.tokens.end()
+                                  ? known->second
+                                  : context_.tokens.emplace(worker_, context_.env.make_token()).first->second;
     ports::WorkerChange change;
     change.worker = worker_;
     change.expected = {WorkerStatus::spawning};

@@ -37,10 +37,13 @@ struct Context {
   std::string good_script;                ///< hash of that, as of the newest snapshot
   policy::Memory memory;
   Beacon beacon;
-  std::vector<policy::Note> notes;            ///< what the memory was told since the newest decision
-  std::int64_t epoch{0};                      ///< of the newest snapshot in which we led
-  std::map<WorkerId, Worker> workers;         ///< of the newest snapshot
-  std::map<PodId, Pod> pods;                  ///< of the newest complete list
+  std::vector<policy::Note> notes;     ///< what the memory was told since the newest decision
+  std::int64_t epoch{0};               ///< of the newest snapshot in which we led
+  std::map<WorkerId, Worker> workers;  ///< of the newest snapshot
+  std::map<PodId, Pod> pods;           ///< of the newest complete list
+  /// Of workers being brought up. A launch that is repeated brings the same one: the write of another could
+  /// arrive late, after that of its successor, and lock the pod out.
+  std::map<WorkerId, WorkerToken> tokens;
   std::map<PodId, ports::HostKeyPin> pins;    ///< host keys seen or printed
   std::map<WorkerId, bool> shell_probe;       ///< fresh answers, consumed by the next tick
   std::map<WorkerId, WallTime> log_lines;     ///< newest lines of silent workers' logs, likewise

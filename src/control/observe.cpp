@@ -18,6 +18,10 @@ void follow_rows(Context& context, const Snapshot& snapshot) {
   });
   std::set<PodId> known;
   for (const Worker& worker : snapshot.workers) known.insert(worker.pod);
+  std::erase_if(context.tokens, [&](const auto& token) {
+    const auto row = context.workers.find(token.first);
+    return row == context.workers.end() || row->second.status != WorkerStatus::spawning;
+  });
   std::erase_if(context.pins, [&](const auto& pin) { return !known.contains(pin.first); });
 }
 

@@ -70,8 +70,8 @@ void advance_spawning(Tick& tick, Member& member, bool doubted, const ObserverVi
                                signs.cause == FailureCause::pod_exited &&
                                member.pod->status != PodStatus::exited;
   if (signs.gone && believed && !restarted_early) return fail(tick, member, signs.cause, signs.words);
-  // After an outage the steps and the first heartbeat that came meanwhile are still on their way.
-  if (const auto late = overdue(worker, tick.settings); late && !observer.recovering)
+  // In an outage no step and no first heartbeat arrives, and right after it they are still on their way.
+  if (const auto late = overdue(worker, tick.settings); late && observer.settled)
     return fail(tick, member, late->cause, late->reason);
   if (worker.phase == Phase::provisioning && member.pod != nullptr && !worker.pod.empty() &&
       member.pod->status == PodStatus::starting)

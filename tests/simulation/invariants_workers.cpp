@@ -21,6 +21,7 @@ constexpr Duration kGiveUp = 5min;
 bool Invariants::is_unwell(const SimPod& pod) const {
   const Health health = pod.health();
   if (!health.works() || !health.agent) return true;
+  if (pod.fate.cause == FailureCause::first_heartbeat_timeout) return true;  // lives, and never says so
   return std::any_of(pod.fate.faults.begin(), pod.fate.faults.end(), [&](const RuntimeFault& fault) {
     if (fault.kind != RuntimeFault::Kind::network_down || !pod.running_since) return false;
     const MonoTime from = *pod.running_since + fault.after;
