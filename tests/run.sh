@@ -69,12 +69,10 @@ part_fuzz() {
     cmake --build build/fuzz --target fuzz_diagnose fuzz_evidence fuzz_status_line | tail -n 1 &&
     ctest --test-dir build/fuzz -L fuzz --output-on-failure
 }
-# Thousands of fleets on virtual time, each fault and each state reached; a crash after every call of the stories; and the
-# mutants that the simulation has to catch. GPUWARDEN_SIM_SEEDS in the environment: more or fewer fleets.
+# The whole daemon on virtual time: a crash after every call of the stories.
 part_simulation() {
   build release gpuwarden-sim || return 1
-  build/release/gpuwarden-sim --seed 1 --seeds "${GPUWARDEN_SIM_SEEDS:-2000}" --probes &&
-    build/release/gpuwarden-sim --crash-everywhere && tests/simulation/mutants.py
+  timeout 600 build/release/gpuwarden-sim --crash-everywhere
 }
 # The figures of the program, with 50 real pods, and of decide(); -V shows them.
 part_release() {

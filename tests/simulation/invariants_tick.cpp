@@ -59,6 +59,7 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
     check_fresh_memory(daemon, report);
     check_waste();
   }
+  check_deletes();
   check_requests(daemon, life, report, last);
   note_probes(report);
 }
