@@ -40,12 +40,19 @@ cli::Output standard_output() {
   return output;
 }
 
-/// Log of a one-shot command, on standard error. What a rehearsal would log is in what it prints; a cycle
-/// that acts tells errors when they happen.
-LogSettings quiet_log(const cli::Invocation& invocation) {
+/// Of commands that only look: what they would log is in what they print.
+class NoLog : public ports::Log {
+ public:
+  void write(ports::LogLevel /*level*/, std::string_view /*event*/, std::string_view /*message*/,
+             const ports::LogFields& /*fields*/) override {}
+};
+
+/// A one-shot cycle that acts tells errors when they happen, on standard error.
+std::unique_ptr<ports::Log> quiet_log(const cli::Invocation& invocation, const World& world) {
+  if (invocation.command != "once" || invocation.dry_run) return std::make_unique<NoLog>();
   LogSettings settings;
-  settings.level = invocation.command == "once" && !invocation.dry_run ? "error" : "off";
-  return settings;
+  settings.level = "error";
+  return make_log(settings, world.redactor, world.clock);
 }
 
 int run_command(const cli::Invocation& invocation, const config::Loaded& loaded, cli::Output output) {
@@ -56,7 +63,7 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
   cli::Services services;
   if (loaded.config) {
     world.emplace(io.get_executor(), *loaded.config);
-    log = make_log(quiet_log(invocation), world->redactor, world->clock);
+    log = quiet_log(invocation, *world);
     loop = std::make_unique<control::ControlLoop>(environment(*world, *log),
                                                   loop_settings(*loaded.config, holder_name()));
     services.store = world->store;

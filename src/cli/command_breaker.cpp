@@ -57,11 +57,9 @@ std::string_view name_of(Kind kind) {
 }
 
 /// What has changed, and what to type to take it back or to see the effect.
-std::string told(Kind kind, const ports::OperatorAnswer& answer) {
+std::string told(Kind kind, const ports::OperatorAnswer& answer, std::optional<Duration> lasting) {
   const auto ends = [&] {
-    const auto& word = answer.breaker_override;
-    return word && word->expires_in ? fmt::format("for {}", format_duration(*word->expires_in))
-                                    : std::string("until it is cleared");
+    return lasting ? fmt::format("for {}", format_duration(*lasting)) : std::string("until it is cleared");
   };
   switch (kind) {
     case Kind::pause:
@@ -118,7 +116,7 @@ boost::asio::awaitable<int> say(Scope scope, Kind kind) {
                 {"override", override_json(answer->breaker_override)}});
     co_return kDone;
   }
-  scope.output.out << told(kind, *answer);
+  scope.output.out << told(kind, *answer, line.lasting);
   co_return kDone;
 }
 

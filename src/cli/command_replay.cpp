@@ -1,3 +1,4 @@
+#include <iterator>
 #include <set>
 
 #include <fmt/format.h>
@@ -35,20 +36,35 @@ std::string wanted(const Json& difference) {
   return fmt::format("  wanted {} -> {}", pair[0].dump(), pair[1].dump());
 }
 
+/// The same but for the time.
+bool alike(const Json& a, const Json& b) {
+  for (const char* part : {"wanted", "only_recorded", "only_changed", "gates_gone", "gates_new"}) {
+    if (at(a, part) != at(b, part)) return false;
+  }
+  return number(a, "tick") + 1 == number(b, "tick");
+}
+
 void print_differences(const Json& json, Output& output) {
   const Json& differences = at(json, "differences");
   if (!differences.is_array()) return;
   const long all = number(json, "differing_ticks");
   output.out << fmt::format("\nDecisions differ in {} of {} ticks", all, number(json, "ticks"));
-  if (differences.size() > kMostShown)
-    output.out << fmt::format(" (the first {}; all with --json)", kMostShown);
   output.out << "\n";
+  // Alike ones that follow each other are told once.
   std::size_t shown = 0;
-  for (const Json& difference : differences) {
-    if (shown++ == kMostShown) break;
-    output.out << fmt::format("  {}  tick {}{}\n", text(difference, "at"), number(difference, "tick"),
-                              wanted(difference));
-    print_difference(difference, output);
+  for (auto first = differences.begin(); first != differences.end() && shown < kMostShown; ++shown) {
+    auto last = first;
+    while (std::next(last) != differences.end() && alike(*first, *std::next(last))) ++last;
+    const bool one = first == last;
+    output.out << fmt::format(
+        "  {}{}{}\n",
+        one ? text(*first, "at") : fmt::format("{} to {}", text(*first, "at"), text(*last, "at")),
+        one ? fmt::format("  tick {}", number(*first, "tick"))
+            : fmt::format("  ticks {} to {}", number(*first, "tick"), number(*last, "tick")),
+        wanted(*first));
+    print_difference(*first, output);
+    first = std::next(last);
+    if (shown + 1 == kMostShown && first != differences.end()) output.out << "  … all of them: --json\n";
   }
 }
 
@@ -76,8 +92,8 @@ void print_summary(const Json& json, Output& output) {
     return fmt::format("{:.2f}", seconds.is_number() ? seconds.get<double>() / 3600.0 : 0.0);
   });
   row("most missing at once", [](const Json& one) { return std::to_string(number(one, "most_missing")); });
-  row("workers drained", [](const Json& one) { return std::to_string(number(one, "workers_drained")); });
-  row("workers failed", [](const Json& one) { return std::to_string(number(one, "workers_failed")); });
+  row("workers to drain", [](const Json& one) { return std::to_string(number(one, "workers_drained")); });
+  row("workers to fail", [](const Json& one) { return std::to_string(number(one, "workers_failed")); });
   for (const std::string& name : names)
     row(name + " asked for",
         [&](const Json& one) { return std::to_string(number(at(one, "actions"), name.c_str())); });

@@ -24,6 +24,7 @@
 #include "observe.hpp"
 #include "offer_book.hpp"
 #include "perform.hpp"
+#include "rehearsal.hpp"
 #include "scripts.hpp"
 #include "tick_log.hpp"
 
@@ -287,6 +288,7 @@ struct ControlLoop::Impl {
     for (const auto& [worker, bring_up] : context.bring_ups) seen.bringing_up.insert(worker);
     seen.draining_all = drain == Drain::under_way;
     seen.rehearsal = !last.acted;
+    if (last.acted) assume_done(seen, last.plan);
     return seen;
   }
 

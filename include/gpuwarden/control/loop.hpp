@@ -75,8 +75,8 @@ class ControlLoop {
   Drain drain() const;
   void apply(LoopSettings settings);
   View view() const;
-  /// What the next tick would decide if it saw what the newest one saw; nothing of it is performed or
-  /// remembered. Empty before the first tick.
+  /// What the next tick would decide if the newest one's actions succeed and nothing else changes; nothing of
+  /// it is performed or remembered. Empty before the first tick.
   Plan rehearse() const;
   /// Of a worker of the newest snapshot; none when there is none of that name.
   std::optional<policy::WorkerStory> explain(const WorkerId& worker) const;

@@ -52,8 +52,8 @@ TEST(ReplayCommand, PrintsWhereDecisionsDifferAndTheSums) {
       "FIGURE                   RECORDED  CHANGED\n"
       "pod hours wanted             2.00     1.00\n"
       "most missing at once            4        2\n"
-      "workers drained                 0        1\n"
-      "workers failed                  1        1\n"
+      "workers to drain                0        1\n"
+      "workers to fail                 1        1\n"
       "drain asked for                 0        1\n"
       "spawn asked for                 4        2\n"
       "held back by ceiling           0s    1m 0s\n"
@@ -64,6 +64,34 @@ TEST(ReplayCommand, PrintsWhereDecisionsDifferAndTheSums) {
       "actions are therefore upper bounds; what was wanted and what held back is exact.\n"
       "\n"
       "Next: gpuwarden config --explain   # says what each variable means\n");
+}
+
+TEST(ReplayCommand, AlikeDifferencesThatFollowEachOtherAreToldOnce) {
+  Terminal terminal;
+  Json json = answer();
+  Json one = json["differences"][0];
+  json["differences"] = Json::array();
+  for (const int tick : {3, 4, 5, 7}) {
+    one["tick"] = tick;
+    one["at"] = "2026-11-24T00:00:0" + std::to_string(tick) + "Z";
+    json["differences"].push_back(one);
+  }
+  terminal.replay_answer = json.dump();
+  const Spoken said = terminal.type({"replay", "j", "--set", "MAX_ACTIVE_GPUS=2"});
+  EXPECT_THAT(said.out,
+              HasSubstr("  2026-11-24T00:00:03Z to 2026-11-24T00:00:05Z  ticks 3 to 5  wanted 4 -> 2\n"));
+  EXPECT_THAT(said.out, HasSubstr("  2026-11-24T00:00:07Z  tick 7  wanted 4 -> 2\n"))
+      << "tick 6 did not differ";
+  json["differences"] = Json::array();
+  for (int tick = 1; tick < 60; tick += 2) {
+    one["tick"] = tick;
+    json["differences"].push_back(one);
+  }
+  terminal.replay_answer = json.dump();
+  const Spoken many = terminal.type({"replay", "j", "--set", "MAX_ACTIVE_GPUS=2"});
+  EXPECT_THAT(many.out, HasSubstr("tick 39 "));
+  EXPECT_THAT(many.out, Not(HasSubstr("tick 41 ")));
+  EXPECT_THAT(many.out, HasSubstr("  … all of them: --json\n"));
 }
 
 TEST(ReplayCommand, WithoutChangesOnlyTheRecordIsChecked) {

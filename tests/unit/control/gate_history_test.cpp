@@ -92,6 +92,9 @@ TEST(LoopExplains, WhatTheNextTickWouldDoAndWhatAWorkerWaitsFor) {
   world.store.state.queue.queued = 5;
   world.start(loop.run());
   world.advance(1s);
+  EXPECT_EQ(world.store.registrations.size(), 2U);
+  for (const PlannedAction& planned : loop.rehearse().actions)
+    EXPECT_FALSE(std::holds_alternative<SpawnWorker>(planned.action)) << "the two have been asked for";
   const View view = loop.view();
   ASSERT_NE(view.last, nullptr);
   EXPECT_TRUE(view.last->acted);
