@@ -174,7 +174,7 @@ void print_breaker(const Snapshot& snapshot, Duration window, Output& output) {
   if (snapshot.breaker_override)
     output.out << "Override  "
                << paint(override_text(*snapshot.breaker_override), Colour::yellow, output.colour) << "\n";
-  print_next(breaker, output);
+  if (!snapshot.breaker_override) print_next(breaker, output);
   print_starts(snapshot, window, output);
   print_scopes(snapshot, output);
   if (snapshot.switches.paused)

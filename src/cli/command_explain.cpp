@@ -65,14 +65,19 @@ boost::asio::awaitable<int> explain_end(Scope scope, const std::string& id) {
     co_return kDone;
   }
   auto& out = scope.output.out;
-  out << fmt::format(
-      "Worker     {}\nState      {}{}\n", printable(worker.id), printable(worker.status),
-      worker.ended_at ? ", ended " + format_time(*worker.ended_at) : ", not in the newest look");
+  const std::string name = printable(worker.id);
+  out << fmt::format("Worker     {}\nState      {}{}\n", name, printable(worker.status),
+                     worker.ended_at ? ", ended " + format_time(*worker.ended_at) : "");
+  if (!worker.ended_at) {
+    out << "\nIt is newer than the newest look at the fleet. Next: gpuwarden explain " << name
+        << ", again in a moment\n";
+    co_return kDone;
+  }
   if (!worker.cause.empty())
     out << fmt::format("Cause      {}: {}\n", printable(worker.cause), printable(worker.summary));
   if (const auto cause = parse_failure_cause(worker.cause))
     out << "Advice     " << facts(*cause).advice << "\n";
-  out << "\nNothing waits for it any more. Next: gpuwarden worker " << printable(worker.id) << "\n";
+  out << "\nNothing waits for it any more. Next: gpuwarden worker " << name << "\n";
   co_return kDone;
 }
 

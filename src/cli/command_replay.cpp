@@ -54,7 +54,7 @@ void print_differences(const Json& json, Output& output) {
   std::size_t shown = 0;
   for (auto first = differences.begin(); first != differences.end() && shown < kMostShown; ++shown) {
     auto last = first;
-    while (std::next(last) != differences.end() && alike(*first, *std::next(last))) ++last;
+    while (std::next(last) != differences.end() && alike(*last, *std::next(last))) ++last;
     const bool one = first == last;
     output.out << fmt::format(
         "  {}{}{}\n",

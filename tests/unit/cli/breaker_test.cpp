@@ -79,6 +79,15 @@ TEST(BreakerCommand, SaysWhichCanaryIsOnItsWay) {
   EXPECT_THAT(terminal.type({"breaker"}).out, HasSubstr("Canary    gpu-c is on its way; 1 came up so far\n"));
 }
 
+TEST(BreakerCommand, NoCanaryIsPromisedWhileAnOperatorsWordHolds) {
+  Terminal terminal;
+  open_breaker(terminal);
+  terminal.store->state.breaker_override = BreakerOverride{BreakerOverride::Kind::hold, "ann", "looking", {}};
+  const std::string said = terminal.type({"breaker"}).out;
+  EXPECT_THAT(said, HasSubstr("Override  held by ann without an end: looking\n"));
+  EXPECT_THAT(said, Not(HasSubstr("Canary")));
+}
+
 TEST(BreakerCommand, AFleetThatNeverHadTroubleIsToldInTwoLines) {
   EXPECT_EQ(Terminal().type({"breaker"}).out,
             "Breaker   closed (generation 1)\n"

@@ -200,6 +200,18 @@ TEST(ExplainCommand, AWorkerThatHasEndedIsToldFromItsRow) {
             "start_failed");
 }
 
+TEST(ExplainCommand, AWorkerThatIsNewerThanTheNewestLookHasToBeAskedForAgain) {
+  Terminal terminal;
+  Json json = explanation();
+  json["worker"] = nullptr;
+  terminal.daemon_answer = json.dump();
+  terminal.store->worker_rows = {worker_row(kWorker)};
+  EXPECT_EQ(terminal.type({"explain", kWorker}).out,
+            std::string("Worker     ") + kWorker +
+                "\nState      active\n\nIt is newer than the newest look at " +
+                "the fleet. Next: gpuwarden explain " + kWorker + ", again in a moment\n");
+}
+
 TEST(ExplainCommand, WhatIsNoWorkersNameGoesIntoNoPath) {
   Terminal terminal;
   for (const auto* name : {"../status", "a b", "a?b", "a/b"}) {
