@@ -50,8 +50,9 @@ TEST_P(Outage, Case01Case02NothingIsKilledNothingIsCreatedAndTheFleetGrowsByItse
   const std::vector<std::string>& kinds = GetParam();
   const auto whole = outage_length() * static_cast<int>(kinds.size());
   Stack stack(workers_at_most(6));
-  // Still at work some time after the outage, so that killing one would show.
-  ASSERT_NO_FATAL_FAILURE(make_busy(stack, static_cast<double>((whole + 15s).count())));
+  // Still at work some time after the outage, so that killing one would show: the third worker waits for the
+  // slow start's first two, which are at work all that while.
+  ASSERT_NO_FATAL_FAILURE(make_busy(stack, static_cast<double>((whole + 35s).count())));
   const auto before = pod_ids(stack);
   const int creates = stack.state().at("creates");
   const int deletes = stack.state().at("deletes");
