@@ -88,5 +88,25 @@ TEST_F(SimulationHarnessCatches, ADaemonThatHangs) {
   EXPECT_TRUE(violated(result).starts_with("liveness")) << violated(result);
 }
 
+/// Deletes the pod of the first worker that is at work.
+void delete_busy(Universe& universe) {
+  for (const auto& [id, task] : universe.database.in_progress()) {
+    for (const SimPodPtr& pod : universe.cloud.pods()) {
+      if (pod->name != task->worker || !pod->exists()) continue;
+      universe.cloud.handle("DELETE", "/pods/" + pod->id, "", "daemon 1");
+      return;
+    }
+  }
+  universe.scheduler.after(1s, [&universe] { delete_busy(universe); });
+}
+
+TEST_F(SimulationHarnessCatches, ADeleteOfAWorkerThatIsAtWork) {
+  const RunResult result = broken([](Universe& universe, Daemons&) {
+    universe.database.add_task("render", universe.wall());
+    delete_busy(universe);
+  });
+  EXPECT_TRUE(violated(result).starts_with("delete.live")) << violated(result);
+}
+
 }  // namespace
 }  // namespace gpuwarden::simulation

@@ -51,6 +51,7 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
       !swarm_.silenced() && report.took < 5s && universe_.now() - last < 2 * daemons_.settings.policy.poll;
   if (!good) life.good_since.reset();
   if (good && !life.good_since) life.good_since = universe_.now();
+  check_deletes();  // before the pods that are gone are forgotten
   check_strays(life, report);
   if (report.snapshot && life.leading) {
     check_plan(report);
@@ -59,7 +60,6 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
     check_fresh_memory(daemon, report);
     check_waste();
   }
-  check_deletes();
   check_requests(daemon, life, report, last);
   note_probes(report);
 }
