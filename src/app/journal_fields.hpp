@@ -210,7 +210,8 @@ void visit_fields(V&& v, A<policy::Memory> auto& x) {
   v("rate_limited_until", x.rate_limited_until), v("deletes", x.deletes);
   v("without_pod", x.without_pod), v("complete_snapshots", x.complete_snapshots);
   v("beacons_returned", x.beacons_returned), v("ticks", x.ticks);
-  v("mass_stale_since", x.mass_stale_since), v("stalled_until", x.stalled_until);
+  v("mass_stale_since", x.mass_stale_since), v("unheard_at", x.unheard_at);
+  v("stalled_until", x.stalled_until);
   v("recovered_at", x.recovered_at), v("epoch", x.epoch), v("queued_since", x.queued_since);
   v("last_rescue", x.last_rescue), v("clock_seen", x.clock_seen), v("clock_jumps", x.clock_jumps);
 }

@@ -42,17 +42,28 @@ bool same_but_places(BreakerMemory kept, const BreakerMemory& next) {
   return kept == next;
 }
 
+/// What is saved of a breaker whose state stays: the log has told that state already.
+std::string progress_words(const BreakerMemory& kept, const BreakerMemory& next) {
+  if (next.canary_successes != kept.canary_successes)
+    return fmt::format("{} of {} canaries came up", next.canary_successes, kSuccessesToClose);
+  if (next.canary != kept.canary && !next.canary.empty())
+    return fmt::format("{} is the canary", next.canary.str());
+  return "taken down for the next daemon";
+}
+
 BreakerVerdict judge_breaker(Tick& tick) {
   const Settings& settings = tick.script.fleet ? *tick.script.fleet : tick.settings;
   BreakerVerdict verdict = judge({tick.snapshot, tick.seen.offers, tick.ghosts, tick.random}, settings);
   const BreakerMemory& kept = tick.snapshot.breaker;
-  std::string news = verdict.news.empty() && verdict.state != kept ? verdict.state.reason : verdict.news;
+  std::string news = std::move(verdict.news);
   const bool as_it_was = verdict.state == kept;
   if (note_good_script(tick, verdict.state))
     news +=
         (news.empty() ? "" : "; ") + std::string("its script has brought a worker to its first heartbeat");
-  if (verdict.state != kept)
+  if (verdict.state != kept) {
+    if (news.empty()) news = progress_words(kept, verdict.state);
     tick.act(SaveBreaker{verdict.state, same_but_places(kept, verdict.state), as_it_was}, std::move(news));
+  }
   // Worth a word even when nothing is missing, and whatever else holds the fleet back.
   if (verdict.permit.gate == "breaker") tick.gate("breaker", verdict.permit.reason, verdict.permit.opens_in);
   for (Gate& gate : verdict.places.gates()) tick.plan.gates.push_back(std::move(gate));

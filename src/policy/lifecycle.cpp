@@ -71,7 +71,7 @@ void advance_spawning(Tick& tick, Member& member, bool doubted, const ObserverVi
                                member.pod->status != PodStatus::exited;
   if (signs.gone && believed && !restarted_early) return fail(tick, member, signs.cause, signs.words);
   // In an outage no step and no first heartbeat arrives, and right after it they are still on their way.
-  if (const auto late = overdue(worker, tick.settings); late && observer.settled)
+  if (const auto late = overdue(worker, tick.settings); late && observer.settled && observer.hears)
     return fail(tick, member, late->cause, late->reason);
   if (worker.phase == Phase::provisioning && member.pod != nullptr && !worker.pod.empty() &&
       member.pod->status == PodStatus::starting)

@@ -90,6 +90,21 @@ void judge_mass(Tick& tick, ObserverView& view) {
   recover(memory, tick.now);
 }
 
+/// Where nobody who should be heard is heard, a start that reports nothing may only be unheard too.
+bool hears(Tick& tick) {
+  const Duration fresh = tick.settings.heartbeat_interval * 2 + tick.settings.poll;
+  int watched = 0, heard = 0;
+  for (const Member& member : tick.members) {
+    if (!is_watched(*member.worker)) continue;
+    ++watched;
+    if (silence(*member.worker) <= fresh) ++heard;
+  }
+  std::optional<MonoTime>& unheard = tick.memory.unheard_at;
+  if (watched > 0 && heard == 0) unheard = tick.now;
+  // What waited is sent again within a heartbeat interval.
+  return !unheard || tick.now - *unheard >= fresh;
+}
+
 std::string beacon_words(const Tick& tick) {
   if (!tick.seen.beacon_returned) return "it is not known yet whether what we write arrives in the database";
   if (!*tick.seen.beacon_returned)
@@ -131,6 +146,7 @@ ObserverView observe(Tick& tick) {
   note_read(tick);
   note_beacon(tick);
   judge_mass(tick, view);
+  view.hears = hears(tick);
   const Memory& memory = tick.memory;
   const bool long_enough = tick.now - memory.timers_restarted >= tick.settings.heartbeat_timeout;
   view.recovering = memory.recovered_at && tick.now - *memory.recovered_at < tick.settings.heartbeat_timeout;

@@ -12,6 +12,7 @@ struct ObserverView {
   bool trusted{false};     ///< silence may be taken for death (with a second source)
   bool settled{false};     ///< neither recovering nor a silence of many: ages in the database mean something
   bool recovering{false};  ///< an outage ended less than a heartbeat time-out ago
+  bool hears{true};        ///< reports of pods arrive, as far as active workers can show it
   bool mass_silence{false};    ///< too many late heartbeats at once
   Duration mass_silent_for{};  ///< since that was seen
   std::string why;             ///< when not trusted

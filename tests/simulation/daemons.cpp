@@ -33,6 +33,13 @@ void Daemons::begin() {
   plan_second();
 }
 
+void Daemons::apply() {
+  applied_at_ = universe_.now();
+  for (const auto& daemon : alive_) {
+    if (!daemon->process().stands_still()) daemon->apply(settings);
+  }
+}
+
 Daemon* Daemons::main() const {
   for (auto daemon = alive_.rbegin(); daemon != alive_.rend(); ++daemon) {
     if (!(*daemon)->ended()) return daemon->get();

@@ -31,6 +31,9 @@ class Daemons {
   Daemon* main() const;
   /// Settings of the next start.
   control::LoopSettings settings;
+  /// Gives them to all that run, as a reload does.
+  void apply();
+  MonoTime applied_at() const { return applied_at_; }
 
   std::function<void(Daemon&, const control::TickReport&)> on_tick;
   std::function<void(Daemon&)> on_start, on_death;
@@ -54,6 +57,7 @@ class Daemons {
   Swarm& swarm_;
   Random random_;
   std::vector<std::unique_ptr<Daemon>> alive_;
+  MonoTime applied_at_{};
   int numbers_{0};
   int kill_in_effects_{0};  ///< 0 = no kill waits for one
   bool starting_{false};

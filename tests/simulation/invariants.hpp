@@ -95,7 +95,6 @@ class Invariants {
   std::deque<Limits> old_limits_;
   int cap_{0};
   double hourly_{0};
-  MonoTime settings_changed_{};
   std::string script_;
   BreakerState last_breaker_{BreakerState::closed};
 };

@@ -35,7 +35,6 @@ void Invariants::note_limits() {
     cap_ = settings.max_active;
     hourly_ = hourly;
     script_ = settings.script_hash;
-    settings_changed_ = universe_.now();
   }
   while (!old_limits_.empty() && old_limits_.front().until < universe_.now()) old_limits_.pop_front();
 }

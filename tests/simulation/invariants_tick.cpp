@@ -144,7 +144,7 @@ void Invariants::check_requests(const Daemon& daemon, Life& life, const control:
   const Duration since = life.refreshed_at ? universe_.now() - *life.refreshed_at : kRefreshEvery;
   const bool refresh =
       runpod <= kRunpodAtMost + kRefresh && (since >= kRefreshEvery || since < kRefreshTakes ||
-                                             universe_.now() - settings_changed_ < kRefreshTakes);
+                                             universe_.now() - daemons_.applied_at() < kRefreshTakes);
   if (since >= kRefreshEvery) life.refreshed_at = universe_.now();
   if (!refresh)
     universe_.violate("tick.requests", fmt::format("{} requests to Runpod in a quiet tick", runpod));

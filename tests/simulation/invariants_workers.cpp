@@ -10,6 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kWellFor = 90s;  // that long at least in good health: killing it is a fault of ours
+constexpr int kEnoughForMass = 3;
 constexpr Duration kReplacementWindow = 10min;  // target 14
 constexpr int kReplacementPercent = 20;
 constexpr Duration kRequeued = 60s;        // target 13
@@ -66,6 +67,15 @@ void Invariants::check_failing(const control::TickReport& report, const FailWork
   if (action.suspected == FailureCause::task_stuck) return;
   const Watched* pod = watched(action.worker.str());
   if (pod == nullptr || universe_.now() - pod->unwell_at < kWellFor) return;
+  // Where one or two are watched, silence and unanswered probes are all there is, and both can lie at once.
+  const auto watched_workers = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
+    return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
+  });
+  if (action.suspected == FailureCause::heartbeat_lost && watched_workers < kEnoughForMass &&
+      swarm_.silenced() && universe_.now() - swarm_.troubled(Service::ssh) < kWellFor) {
+    universe_.reached("worker.both_sources_lied");
+    return;
+  }
   universe_.violate("worker.healthy",
                     fmt::format("{} is in good health and is failed as {}: {}", action.worker.str(),
                                 gpuwarden::to_string(action.suspected), action.detail));
@@ -85,7 +95,7 @@ void Invariants::check_replacements(int now, int watched) {
 void Invariants::check_rows(const Life& life, const control::TickReport& report) {
   if (!life.good_since || !report.snapshot || report.snapshot->switches.paused) return;
   const policy::Settings& settings = daemons_.settings.policy;
-  const Duration good_for = universe_.now() - std::max(*life.good_since, settings_changed_);
+  const Duration good_for = universe_.now() - std::max(*life.good_since, daemons_.applied_at());
   const Duration grace = settings.poll * 2 + kGraceOfAnswers;
   int silent = 0;
   const Worker* silent_worker = nullptr;

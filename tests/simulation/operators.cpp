@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "simulation/sql_values.hpp"
+
 namespace gpuwarden::simulation {
 namespace {
 
@@ -36,7 +38,12 @@ void Operators::command(const std::string& name, Duration ttl) {
                            {"reason_param", "a test"},
                            {"ttl_sec_param", nullptr}};
   if (ttl > Duration{0}) arguments["ttl_sec_param"] = ttl.count() / 1000;
-  universe_.database.rpc("gpuwarden_operator", arguments, universe_.wall());
+  try {
+    universe_.database.rpc("gpuwarden_operator", arguments, universe_.wall());
+  } catch (const SqlError& refused) {
+    universe_.reached("operator.refused");
+    universe_.note(fmt::format("operator: {} is refused: {}", name, refused.what()));
+  }
 }
 
 void Operators::end_worker(const std::string& status) {
@@ -54,15 +61,14 @@ void Operators::change_settings(bool script) {
     settings.policy.script_hash = fmt::format("script-{}", ++scripts_);
     universe_.reached("operator.new_script");
   } else {
-    settings.policy.max_active = static_cast<int>(random_.between(2, 16));
+    const int most = static_cast<int>(random_.between(2, 16));
+    settings.policy.max_active = std::max(most, settings.policy.min_active);  // else it would be refused
     settings.policy.keep_idle = static_cast<int>(random_.between(0, 2));
     universe_.reached("operator.new_settings");
   }
   universe_.note(fmt::format("operator: {}, at most {} workers, {} kept idle", settings.policy.script_hash,
                              settings.policy.max_active, settings.policy.keep_idle));
-  for (const auto& daemon : daemons_.alive()) {
-    if (!daemon->process().stands_still()) daemon->apply(settings);
-  }
+  daemons_.apply();
 }
 
 void Operators::press() {
@@ -105,7 +111,7 @@ void Operators::heal() {
   }
   if (!daemons_.settings.policy.max_daily_cost_usd) return;
   daemons_.settings.policy.max_daily_cost_usd.reset();
-  for (const auto& daemon : daemons_.alive()) daemon->apply(daemons_.settings);
+  daemons_.apply();
 }
 
 }  // namespace gpuwarden::simulation

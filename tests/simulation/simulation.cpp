@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr Duration kConverge = 15min;  // target 6
 constexpr Duration kLook = 15s;
+constexpr Duration kLongestTask = 45s;  // of a healed world, with the way to the next
+constexpr double kDearestPod = 0.86;    // USD an hour, of the GPU types that profiles draw
 constexpr std::uint64_t kMostEvents = 20'000'000;
 
 class Run {
@@ -126,13 +128,27 @@ class Run {
       if (status == "active" && hopeless) longest = std::max(longest, settings.task_stuck_timeout);
       if (status == "terminating") longest = std::max(longest, settings.shutdown_timeout);
     }
-    if (const rows::State* breaker = universe_.database.state(kOwner, "breaker"); breaker != nullptr) {
-      const double pause = breaker->value.value("pause_s", 0.0);
-      if (breaker->value.value("state", "") == "open")
-        longest = std::max(longest, Duration(static_cast<Duration::rep>(pause * 1000)) -
-                                        (universe_.wall() - breaker->changed_at));
-    }
-    return longest;
+    return longest + pause_of_breaker() + work();
+  }
+
+  /// Until its canary: an open one ends its pause, a half-open one may have a canary that is lost already.
+  Duration pause_of_breaker() const {
+    const rows::State* breaker = universe_.database.state(kOwner, "breaker");
+    if (breaker == nullptr) return {};
+    const Duration pause(static_cast<Duration::rep>(breaker->value.value("pause_s", 0.0) * 1000));
+    const std::string state = breaker->value.value("state", "");
+    if (state == "open") return std::max(Duration{0}, pause - (universe_.wall() - breaker->changed_at));
+    return state == "half_open" ? pause * 2 : Duration{0};
+  }
+
+  /// What the queue keeps the fleet busy for, as large as it may be.
+  Duration work() const {
+    const policy::Settings& settings = daemons_.settings.policy;
+    int size = settings.max_active;
+    if (settings.max_hourly_cost_usd)
+      size = std::min(size, static_cast<int>(*settings.max_hourly_cost_usd / kDearestPod));
+    const auto tasks = universe_.database.queued_tasks() + universe_.database.in_progress().size();
+    return kLongestTask * static_cast<Duration::rep>(tasks) / std::max(size, 1);
   }
 
   void converge() {
@@ -167,9 +183,8 @@ class Run {
     if (!database.in_progress().empty())
       return fmt::format("{} tasks are in progress", database.in_progress().size());
     const policy::Settings& settings = daemons_.settings.policy;
-    const int ceiling = std::max(settings.max_active, settings.min_active);
     const auto wanted =
-        static_cast<std::size_t>(std::clamp(settings.keep_idle, settings.min_active, ceiling));
+        static_cast<std::size_t>(std::clamp(settings.keep_idle, settings.min_active, settings.max_active));
     const auto rows = database.live_workers(kOwner);
     std::set<std::string> names;
     for (const rows::WorkerRow* row : rows) {

@@ -90,6 +90,7 @@ struct Memory {
   int beacons_returned{0};                   ///< in a row
   std::uint64_t ticks{0};                    ///< with a complete snapshot
   std::optional<MonoTime> mass_stale_since;  ///< too many heartbeats are late at once
+  std::optional<MonoTime> unheard_at;        ///< newest instant at which no active worker was to be heard
   std::optional<MonoTime> stalled_until;     ///< our own loop stood still: nobody is judged before
   std::optional<MonoTime> recovered_at;      ///< end of the newest outage or mass staleness
   std::optional<std::int64_t> epoch;         ///< leadership under which the timers run

@@ -1,4 +1,8 @@
+#include <algorithm>
+
 #include <gtest/gtest.h>
+
+#include "gpuwarden/base/format.hpp"
 
 #include "fakes/world.hpp"
 
@@ -134,6 +138,55 @@ TEST(Decide, GivesTheSamePlanForTheSameInput) {
     const Plan a = one.run(one.settings.poll, i % 7 != 0);
     const Plan b = two.run(two.settings.poll, i % 7 != 0);
     ASSERT_EQ(words(a), words(b));
+  }
+}
+
+/// A start whose deadline passes with the next ticks, beside workers whose heartbeats are the measure.
+struct OverdueStart : testing::Test {
+  World world;
+  WorkerId start;
+
+  void begin(int active) {
+    for (int i = 0; i < active; ++i) world.busy();
+    world.settle();
+    start = world.spawning(Phase::bootstrapping, world.settings.spawning_timeout, PodStatus::running).id;
+    world.bringing_up.insert(start);
+  }
+  bool fails(const Plan& plan) const {
+    const auto failing = actions<FailWorker>(plan);
+    return std::any_of(failing.begin(), failing.end(), [&](const FailWorker& one) {
+      return one.worker == start && one.suspected == FailureCause::bootstrap_timeout;
+    });
+  }
+};
+
+TEST_F(OverdueStart, FailsWhileOthersAreHeardAndWhereNobodyCouldBe) {
+  for (const int active : {0, 1, 2}) {
+    world = {};
+    begin(active);
+    EXPECT_TRUE(fails(world.run(world.settings.poll))) << active;
+  }
+}
+
+TEST_F(OverdueStart, IsLeftAloneWhileNobodyIsHeardAndForTwoHeartbeatsAndAPollAfterwards) {
+  begin(2);
+  const Duration poll = world.settings.poll, fresh = world.settings.heartbeat_interval * 2 + poll;
+  EXPECT_TRUE(fails(world.run(poll))) << "heard a second ago";
+  Duration silent = 1s;
+  for (; silent + poll <= fresh; silent += poll) EXPECT_TRUE(fails(world.run(poll, false)));
+  EXPECT_FALSE(fails(world.run(poll, false))) << "both were heard too long ago";
+  const MonoTime unheard = world.now;
+  while (world.now + poll - unheard < fresh) EXPECT_FALSE(fails(world.run(poll)));
+  EXPECT_TRUE(fails(world.run(poll)));
+}
+
+TEST_F(OverdueStart, FailsWhileOneOfManyIsHeard) {
+  begin(2);
+  const Duration poll = world.settings.poll, fresh = world.settings.heartbeat_interval * 2 + poll;
+  for (Duration silent{0}; silent < fresh * 2; silent += poll) {
+    world.pass(poll);
+    world.snapshot.workers.front().heartbeat_age = fresh;
+    EXPECT_TRUE(fails(world.tick())) << format_duration(silent);
   }
 }
 
