@@ -101,8 +101,10 @@ bool hears(Tick& tick) {
   }
   std::optional<MonoTime>& unheard = tick.memory.unheard_at;
   if (watched > 0 && heard == 0) unheard = tick.now;
-  // What waited is sent again within a heartbeat interval.
-  return !unheard || tick.now - *unheard >= fresh;
+  // What waited is sent again within a heartbeat interval. Where those who were silent are gone since, nobody
+  // can tell that the silence has ended.
+  const Duration patience = watched > 0 ? fresh : std::max(fresh, tick.settings.heartbeat_timeout);
+  return !unheard || tick.now - *unheard >= patience;
 }
 
 std::string beacon_words(const Tick& tick) {

@@ -35,9 +35,14 @@ void Daemons::begin() {
 
 void Daemons::apply() {
   applied_at_ = universe_.now();
+  bool all = true;
   for (const auto& daemon : alive_) {
-    if (!daemon->process().stands_still()) daemon->apply(settings);
+    const bool can = !daemon->process().stands_still();
+    if (can) daemon->apply(settings);
+    all = all && can;
   }
+  // A signal waits for a process that stands still.
+  if (!all) universe_.scheduler.after(1s, [this] { apply(); });
 }
 
 Daemon* Daemons::main() const {

@@ -63,6 +63,7 @@ class Invariants {
   bool is_unwell(const SimPod& pod) const;
   const Watched* watched(const std::string& worker) const;
   void check_plan(const control::TickReport& report);
+  bool cannot_be_told(const std::vector<Worker>& workers, const FailWorker& action);
   void check_failing(const control::TickReport& report, const FailWorker& action);
   void check_replacements(int now, int watched);
   void check_rows(const Life& life, const control::TickReport& report);

@@ -84,7 +84,7 @@ void Invariants::check_new_pod(const Watched& added) {
     const bool seen = one.pod->visible(universe_.now() - kSeenFor);
     if (!is_live(*one.pod) && !seen) continue;
     names.insert(one.pod->name);
-    hourly += one.pod->cost_per_hr;
+    if (one.pod->state != PodStatus::exited) hourly += one.pod->cost_per_hr;
   }
   for (const rows::WorkerRow* row : universe_.database.live_workers(kOwner)) {
     if (row->pod.empty() && (row->phase == "intent" || row->phase == "unknown")) names.insert(row->id);

@@ -58,6 +58,25 @@ void Invariants::check_plan(const control::TickReport& report) {
   if (replaced > 0) check_replacements(replaced, static_cast<int>(watched_workers));
 }
 
+/// In a silence that is not the workers' fault.
+bool Invariants::cannot_be_told(const std::vector<Worker>& workers, const FailWorker& action) {
+  const auto heard = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
+    return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
+  });
+  // Where one or two are watched, silence and unanswered probes are all there is, and both can lie at once.
+  if (action.suspected == FailureCause::heartbeat_lost && heard < kEnoughForMass &&
+      universe_.now() - swarm_.troubled(Service::ssh) < kWellFor) {
+    universe_.reached("worker.both_sources_lied");
+    return true;
+  }
+  // Where none is watched any more, a start that is not heard is no other than one that says nothing.
+  if (action.suspected != FailureCause::heartbeat_lost && heard == 0) {
+    universe_.reached("worker.start_unheard");
+    return true;
+  }
+  return false;
+}
+
 void Invariants::check_failing(const control::TickReport& report, const FailWorker& action) {
   const auto& workers = report.snapshot->workers;
   const auto row =
@@ -67,15 +86,7 @@ void Invariants::check_failing(const control::TickReport& report, const FailWork
   if (action.suspected == FailureCause::task_stuck) return;
   const Watched* pod = watched(action.worker.str());
   if (pod == nullptr || universe_.now() - pod->unwell_at < kWellFor) return;
-  // Where one or two are watched, silence and unanswered probes are all there is, and both can lie at once.
-  const auto watched_workers = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
-    return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
-  });
-  if (action.suspected == FailureCause::heartbeat_lost && watched_workers < kEnoughForMass &&
-      swarm_.silenced() && universe_.now() - swarm_.troubled(Service::ssh) < kWellFor) {
-    universe_.reached("worker.both_sources_lied");
-    return;
-  }
+  if (swarm_.silenced() && cannot_be_told(workers, action)) return;
   universe_.violate("worker.healthy",
                     fmt::format("{} is in good health and is failed as {}: {}", action.worker.str(),
                                 gpuwarden::to_string(action.suspected), action.detail));

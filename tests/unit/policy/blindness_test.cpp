@@ -180,6 +180,17 @@ TEST_F(OverdueStart, IsLeftAloneWhileNobodyIsHeardAndForTwoHeartbeatsAndAPollAft
   EXPECT_TRUE(fails(world.run(poll)));
 }
 
+TEST_F(OverdueStart, IsLeftAloneForAHeartbeatTimeoutOnceTheLastOneThatWasSilentIsGone) {
+  begin(1);
+  const Duration poll = world.settings.poll, fresh = world.settings.heartbeat_interval * 2 + poll;
+  for (Duration silent{0}; silent <= fresh; silent += poll) world.run(poll, false);
+  const MonoTime unheard = world.now;
+  world.remove_pod(world.snapshot.workers.front().pod);
+  world.snapshot.workers.erase(world.snapshot.workers.begin());
+  while (world.now + poll - unheard < world.settings.heartbeat_timeout) EXPECT_FALSE(fails(world.run(poll)));
+  EXPECT_TRUE(fails(world.run(poll)));
+}
+
 TEST_F(OverdueStart, FailsWhileOneOfManyIsHeard) {
   begin(2);
   const Duration poll = world.settings.poll, fresh = world.settings.heartbeat_interval * 2 + poll;
