@@ -52,6 +52,7 @@ void tell_source(ports::Log& log, bool ok, bool& was_ok, const Source& source, c
 
 std::string summary_line(const TickReport& report) {
   if (!report.snapshot) return "Supabase cannot be read: nothing is done";
+  if (!report.snapshot->writable) return "Supabase answers reads only: nothing is done";
   if (!report.snapshot->leader.leading)
     return fmt::format("standing by: {} leads; {} queued, {} running", report.snapshot->leader.holder,
                        report.snapshot->queue.queued, report.snapshot->queue.running);
@@ -66,7 +67,8 @@ std::string summary_line(const TickReport& report) {
 }
 
 void TickLog::tell_leader(ports::Log& log, const TickReport& report) {
-  if (!report.snapshot) return;
+  // What answers reads only can renew nobody's lead; that is no news of who leads.
+  if (!report.snapshot || !report.snapshot->writable) return;
   const auto& leader = report.snapshot->leader;
   if (leading_ == leader.leading) return;
   leading_ = leader.leading;

@@ -24,7 +24,10 @@ class Agent {
   void ended(FailureWords words);
 
   void strike(RuntimeFault::Kind kind, Duration lasts);
-  void heal() { beats_stay_away_until_ = MonoTime{}; }
+  void heal() {
+    beats_stay_away_until_ = MonoTime{};
+    process_.heal();
+  }
   bool dead() const { return dead_; }
   Health health() const;
   WorkerProcess& process() { return process_; }

@@ -60,6 +60,7 @@ class Invariants {
 
   // Judgements about workers (invariants_workers.cpp).
   void watch_health();
+  bool strikes(const SimPod& pod, RuntimeFault::Kind kind) const;
   bool is_unwell(const SimPod& pod) const;
   const Watched* watched(const std::string& worker) const;
   void check_plan(const control::TickReport& report);

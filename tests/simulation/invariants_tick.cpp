@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kSupabaseAtMost = 2, kRunpodAtMost = 1;
 constexpr std::uint64_t kRefresh = 2;  // catalogue and volumes
 constexpr Duration kRefreshEvery = 9min;
-constexpr Duration kRefreshTakes = 1min;
+constexpr Duration kRefreshTakes = 2min;
 constexpr int kWastedBeyond = 2;
 
 }  // namespace
@@ -42,7 +42,8 @@ void Invariants::on_tick(Daemon& daemon, const control::TickReport& report) {
   watch_health();
   Life& life = lives_[daemon.name()];
   const MonoTime last = std::exchange(life.ticked_at, universe_.now());
-  if (report.snapshot) life.leading = report.snapshot->leader.leading;
+  // A read-only database can give nobody the lead, nor take it away.
+  if (report.snapshot && report.snapshot->writable) life.leading = report.snapshot->leader.leading;
   const bool good =
       report.snapshot && life.leading && report.snapshot->writable && report.pods &&
       swarm_.troubled(Service::supabase) + 2 * daemons_.settings.policy.poll < universe_.now() &&

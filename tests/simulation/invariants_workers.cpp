@@ -23,8 +23,13 @@ bool Invariants::is_unwell(const SimPod& pod) const {
   const Health health = pod.health();
   if (!health.works() || !health.agent) return true;
   if (pod.fate.cause == FailureCause::first_heartbeat_timeout) return true;  // lives, and never says so
+  return strikes(pod, RuntimeFault::Kind::network_down);
+}
+
+/// A fault of the pod is in force.
+bool Invariants::strikes(const SimPod& pod, RuntimeFault::Kind kind) const {
   return std::any_of(pod.fate.faults.begin(), pod.fate.faults.end(), [&](const RuntimeFault& fault) {
-    if (fault.kind != RuntimeFault::Kind::network_down || !pod.running_since) return false;
+    if (fault.kind != kind || !pod.running_since) return false;
     const MonoTime from = *pod.running_since + fault.after;
     return universe_.now() >= from && universe_.now() < from + fault.lasts;
   });
@@ -63,9 +68,11 @@ bool Invariants::cannot_be_told(const std::vector<Worker>& workers, const FailWo
   const auto heard = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
     return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
   });
+  const Watched* pod = watched(action.worker.str());
+  const bool ssh_fails = universe_.now() - swarm_.troubled(Service::ssh) < kWellFor ||
+                         (pod != nullptr && strikes(*pod->pod, RuntimeFault::Kind::ssh_down));
   // Where one or two are watched, silence and unanswered probes are all there is, and both can lie at once.
-  if (action.suspected == FailureCause::heartbeat_lost && heard < kEnoughForMass &&
-      universe_.now() - swarm_.troubled(Service::ssh) < kWellFor) {
+  if (action.suspected == FailureCause::heartbeat_lost && heard < kEnoughForMass && ssh_fails) {
     universe_.reached("worker.both_sources_lied");
     return true;
   }

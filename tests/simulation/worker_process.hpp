@@ -24,6 +24,8 @@ class WorkerProcess {
   void die(FailureWords words);
   /// Whatever it does now it never ends; where it does nothing, its next task.
   void hang();
+  /// No hang waits for its next task any more.
+  void heal() { hang_next_ = false; }
   void drain() { draining_ = true; }
   void wake();
   bool lives() const { return lives_; }

@@ -1,5 +1,7 @@
 #include "control/bring_up_runner.hpp"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -119,6 +121,28 @@ TEST_F(BringUpRun, ThatFailsKeepsItsWorkerFromBeingFailedASecondTimeMeanwhile) {
   ASSERT_TRUE(run());
   EXPECT_TRUE(busy);
   EXPECT_TRUE(context.in_flight.empty());
+}
+
+TEST_F(BringUpRun, BringsTheSameTokenWithEachLaunchSoThatALateWriteLocksNoPodOut) {
+  int tokens = 0, launches = 0;
+  context.env.make_token = [&] {
+    const std::string digit = std::to_string(++tokens);
+    return WorkerToken{Secret("token-" + digit), digit + std::string(63, 'a')};
+  };
+  std::set<std::string> stored, sent;
+  world.shell.on_run = [&](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    if (command.stdin_data.empty()) co_return ports::ShellResult{bootstrap::kNotStarted, ""};
+    stored.insert(world.store.token_hashes[worker.id]);
+    sent.insert(command.stdin_data);
+    if (++launches == 1) co_return fail(ErrorKind::unavailable, "connection reset");
+    command.on_stdout(line(R"("step":"start","event":"end","t":"","exit":0)"));
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run());
+  EXPECT_EQ(launches, 2);
+  EXPECT_EQ(tokens, 1);
+  EXPECT_THAT(stored, ElementsAre("1" + std::string(63, 'a')));
+  EXPECT_THAT(sent, ElementsAre(testing::HasSubstr("token-1")));
 }
 
 TEST_F(BringUpRun, TellsOfEachStepHowLongItTookAndWhyItFailed) {

@@ -173,6 +173,16 @@ TEST_F(TickLogTest, ADatabaseThatAnswersReadsOnlyIsAGateThatIsReleased) {
   EXPECT_EQ(log.field("released", "gate"), "database");
 }
 
+TEST_F(TickLogTest, ADatabaseThatAnswersReadsOnlyIsNotTakenForAnotherLeader) {
+  report.snapshot->leader = {false, 7, "us"};
+  report.snapshot->writable = false;
+  gates({{"database", "it answers reads only, so nothing is done", {}}});
+  tick(20);
+  ASSERT_EQ(log.lines.size(), 1U);
+  EXPECT_EQ(log.lines[0].event, "held_back");
+  EXPECT_EQ(summary_line(report), "Supabase answers reads only: nothing is done");
+}
+
 TEST_F(TickLogTest, ADaemonThatStandsBySaysSoInOneLine) {
   report.snapshot->leader.leading = false;
   report.snapshot->leader.holder = "the other one";
