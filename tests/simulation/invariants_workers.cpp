@@ -66,7 +66,8 @@ void Invariants::check_plan(const control::TickReport& report) {
 /// In a silence that is not the workers' fault.
 bool Invariants::cannot_be_told(const std::vector<Worker>& workers, const FailWorker& action) {
   const auto heard = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
-    return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
+    return worker.status == WorkerStatus::active ||
+           (worker.status == WorkerStatus::terminating && !worker.tasks.empty());
   });
   const Watched* pod = watched(action.worker.str());
   const bool ssh_fails = universe_.now() - swarm_.troubled(Service::ssh) < kWellFor ||

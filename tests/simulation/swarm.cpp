@@ -1,10 +1,13 @@
 #include "simulation/swarm.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "simulation/container.hpp"
 
 namespace gpuwarden::simulation {
 namespace {
@@ -115,6 +118,10 @@ Swarm::Swarm(Universe& universe, Random random)
 void Swarm::begin() {
   universe_.weather.duplicates = faults_.request_duplicates;
   universe_.cloud.weather.late_create = faults_.late_create;
+  // Others use the account too, with names that look like ours.
+  for (const char* name :
+       {"somebody", "gpu-other-20261124000000-00000001", "gpu-sim2-20261124000000-00000001"})
+    universe_.cloud.add_foreign(name);
   now_and_then(faults_.database_outages, &Swarm::database_outage);
   now_and_then(faults_.database_slow ? 2 : 0, &Swarm::database_slowness);
   now_and_then(faults_.cloud_episodes, &Swarm::cloud_episode);
@@ -303,22 +310,45 @@ void Swarm::bad_place() {
 
 void Swarm::mass_silence() {
   const Duration duration = lasting_at_most(episodes_, 15min);
-  silenced_until_ = universe_.now() + duration;
+  silenced_until_ = std::max(silenced_until_, universe_.now() + duration);
   universe_.reached("pods.mass_silence");
   universe_.note(fmt::format("no pod reaches the database for {} s", duration.count() / 1000));
+  // Each third time it is the pods' whole network, and we cannot reach them either.
+  if (duration.count() % 3 != 0) return;
+  universe_.reached("pods.unreachable");
+  universe_.note("and nobody reaches the pods");
+  for (const SimPodPtr& pod : universe_.cloud.pods()) {
+    if (pod->exists() && pod->container) cut_off(*pod, RuntimeFault::Kind::ssh_down, duration);
+  }
 }
 
-/// A host or a rack is lost: most pods go at once, in one way.
+/// A host or a rack is lost: most pods go at once, in one way; or some of them freeze, which no status tells.
 void Swarm::mass_death() {
-  universe_.reached("pods.mass_death");
-  universe_.note("most pods die at once");
-  const std::int64_t way = episodes_.between(0, 2);
+  const std::int64_t way = episodes_.between(0, 3);
+  universe_.reached(way == 3 ? "pods.freeze" : "pods.mass_death");
+  universe_.note(way == 3 ? "some pods freeze" : "most pods die at once");
   for (const SimPodPtr& pod : universe_.cloud.pods()) {
-    if (!pod->exists() || pod->foreign || pod->state != PodStatus::running || episodes_.chance(0.2)) continue;
+    if (!pod->exists() || pod->foreign || pod->state != PodStatus::running) continue;
+    if (episodes_.chance(way == 3 ? 0.65 : 0.2)) continue;
     if (way == 0) universe_.cloud.vanish(pod);
     if (way == 1) universe_.cloud.exit(pod);
     if (way == 2) universe_.cloud.restart(pod);
+    if (way == 3) freeze(*pod);
   }
+}
+
+/// Takes one of its ways to the world from a pod, and notes it where its health is judged.
+void Swarm::cut_off(SimPod& pod, RuntimeFault::Kind way, Duration lasts) {
+  if (!pod.container || !pod.running_since) return;
+  pod.fate.faults.push_back({way, universe_.now() - *pod.running_since, lasts});
+  if (way == RuntimeFault::Kind::network_down) pod.container->network_down(lasts);
+  if (way == RuntimeFault::Kind::ssh_down) pod.container->ssh_down(lasts);
+}
+
+/// It is RUNNING, and neither heard nor reached any more.
+void Swarm::freeze(SimPod& pod) {
+  cut_off(pod, RuntimeFault::Kind::network_down, 24h);
+  cut_off(pod, RuntimeFault::Kind::ssh_down, 24h);
 }
 
 // Pods and tasks.

@@ -57,6 +57,8 @@ class Swarm final : public Fates {
   void bad_place();
   void mass_silence();
   void mass_death();
+  void cut_off(SimPod& pod, RuntimeFault::Kind way, Duration lasts);
+  void freeze(SimPod& pod);
 
   Fate told(Service service, std::string_view call);
   void add_death(PodFate& fate);
