@@ -177,6 +177,10 @@ Fate Swarm::told(Service service, std::string_view call) {
 }
 
 Fate Swarm::of(Service service, std::string_view call) {
+  if (const auto said = word.call ? word.call(service, call) : std::nullopt) {
+    if (said->kind != Fate::Kind::done) note_trouble(service);
+    return *said;
+  }
   if (scenario_ != nullptr) return told(service, call);
   const Losses& losses = losses_of(faults_, service);
   Fate fate;
@@ -303,7 +307,7 @@ void Swarm::bad_place() {
 
 void Swarm::mass_silence() {
   const Duration duration = lasting_at_most(episodes_, 15min);
-  silenced_until_ = universe_.now() + duration;
+  silence(duration);
   universe_.reached("pods.mass_silence");
   universe_.note(fmt::format("no pod reaches the database for {} s", duration.count() / 1000));
 }
@@ -338,6 +342,7 @@ void Swarm::add_death(PodFate& fate) {
 }
 
 PodFate Swarm::pod_fate(const nlohmann::json& request) {
+  if (auto said = word.pod ? word.pod(request) : std::nullopt) return std::move(*said);
   PodFate fate;
   fate.provisioning = pods_.between(Duration(3000), Duration(20000));
   fate.pulling = pods_.between(Duration(5000), Duration(45000));
@@ -388,6 +393,7 @@ PodFate Swarm::pod_fate(const nlohmann::json& request) {
 }
 
 TaskFate Swarm::task_fate(const std::string& type, int attempt) {
+  if (const auto said = word.task ? word.task(type, attempt) : std::nullopt) return *said;
   using Outcome = TaskFate::Outcome;
   const TaskMix& mix = universe_.profile.tasks;
   TaskFate fate;
