@@ -163,7 +163,9 @@ std::optional<Suspicion> overdue(const Worker& worker, const Settings& settings)
                   format_duration(settings.spawning_timeout), phase_text(worker.phase, worker.step));
   if (provisioning) return Suspicion{FailureCause::provision_timeout, late};
   if (worker.phase == Phase::connecting) return Suspicion{FailureCause::ssh_unreachable, late};
-  if (worker.phase == Phase::bootstrapping) return Suspicion{FailureCause::bootstrap_timeout, late};
+  // In the last step the worker runs; what did not come is its first heartbeat.
+  if (worker.phase == Phase::bootstrapping && worker.step != BootStep::start)
+    return Suspicion{FailureCause::bootstrap_timeout, late};
   return Suspicion{FailureCause::first_heartbeat_timeout, late};
 }
 

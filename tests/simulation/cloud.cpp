@@ -112,6 +112,7 @@ http::Response Cloud::handle(std::string_view method, std::string_view path, std
   }
   response.headers.emplace_back("RateLimit", quota_.rate_limit(world_.now()));
   response.headers.emplace_back("RateLimit-Policy", quota_.policy());
+  if (on_answer && !pods_own) on_answer(method, path, response);
   return response;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +49,8 @@ class Cloud {
   void lost_create(std::string body, const std::string& caller);
 
   CloudWeather weather;
+  /// Sees each request of a daemon with its answer, and may change that.
+  std::function<void(std::string_view method, std::string_view path, http::Response& answer)> on_answer{};
   /// Requests that the service allows in a minute.
   void set_quota(long per_minute);
   /// Answers 429 to everything until then.

@@ -28,6 +28,7 @@ Container::~Container() = default;
 
 void Container::begin() {
   say("Starting container...");
+  for (const std::string& line : pod_.fate.prints) say(line);
   if (!pod_.fate.prints_host_keys && pod_.fate.cause != FailureCause::ssh_host_key_mismatch) return;
   std::string key = pod_.host_key;
   // What is printed is another key than the one that will be shown.

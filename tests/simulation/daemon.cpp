@@ -29,6 +29,7 @@ class Daemon::Lines final : public ports::Log {
 Daemon::Daemon(const Outside& outside, control::LoopSettings settings, int number, Random random)
     : name_(fmt::format("daemon {}", number)),
       settings_(std::move(settings)),
+      redactor_(outside.redactor),
       random_(random),
       process_(std::make_shared<Process>(outside.cloud.world().scheduler)),
       clock_(*process_),
@@ -55,7 +56,8 @@ control::Environment Daemon::environment() {
           [this] {
             const std::string token = fmt::format("token-{}-{}-{:016x}", name_, ++tokens_, random_.next());
             return control::WorkerToken{Secret(token), sql::sha256_hex(token)};
-          }};
+          },
+          [this](std::string_view text) { return redactor_.redact(text); }};
 }
 
 void Daemon::turn() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "gpuwarden/base/redact.hpp"
 #include "gpuwarden/control/loop.hpp"
 
 #include "simulation/clock.hpp"
@@ -24,6 +25,7 @@ class Daemon {
     Database& database;
     const DatabaseWeather& weather;
     Fates& fates;
+    Redactor redactor{};  ///< taught the secrets of its configuration
   };
   Daemon(const Outside& outside, control::LoopSettings settings, int number, Random random);
   ~Daemon();
@@ -64,6 +66,7 @@ class Daemon {
 
   std::string name_;
   control::LoopSettings settings_;
+  Redactor redactor_;
   Random random_;
   std::shared_ptr<Process> process_;
   SimClock clock_;

@@ -55,8 +55,8 @@ Daemon* Daemons::main() const {
 Daemon& Daemons::start() {
   ++starts_;
   auto owned = std::make_unique<Daemon>(
-      Daemon::Outside{universe_.cloud, universe_.database, universe_.weather, swarm_}, settings, ++numbers_,
-      random_.fork());
+      Daemon::Outside{universe_.cloud, universe_.database, universe_.weather, swarm_, redactor}, settings,
+      ++numbers_, random_.fork());
   Daemon& daemon = *owned;
   alive_.push_back(std::move(owned));
   daemon.on_log = [this](const std::string& line) { universe_.note(line); };

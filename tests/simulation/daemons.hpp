@@ -23,6 +23,8 @@ class Daemons {
   void heal();
   /// To be called at each effect of a request: a kill may wait for one.
   void at_effect();
+  /// Starts one beside those that run.
+  Daemon& start();
   /// Kills the newest daemon now and starts another after `pause`.
   void kill_and_restart(Duration pause);
 
@@ -31,6 +33,7 @@ class Daemons {
   Daemon* main() const;
   /// Settings of the next start.
   control::LoopSettings settings;
+  Redactor redactor;
   /// Gives them to all that run, as a reload does.
   void apply();
   MonoTime applied_at() const { return applied_at_; }
@@ -42,7 +45,6 @@ class Daemons {
   std::uint64_t starts() const { return starts_; }
 
  private:
-  Daemon& start();
   void start_after(Duration pause);
   void kill(Daemon& daemon, std::string_view why);
   void bury();

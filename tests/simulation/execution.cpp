@@ -176,6 +176,8 @@ Async<ShellResult> collect(ExecutionPtr self) {
 
 Async<ShellResult> execute(std::shared_ptr<ShellWire> wire, std::weak_ptr<Container> container,
                            ports::ShellCommand command) {
+  if (const WorldHooks& hooks = wire->cloud.world().hooks; hooks.command)
+    hooks.command(command.command, command.stdin_data);
   const auto parsed = parse_command(command.command);
   if (!parsed) co_return ShellResult{127, ""};
   const auto self = std::make_shared<Execution>();

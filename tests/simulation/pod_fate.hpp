@@ -66,6 +66,7 @@ struct PodFate {
       stalled;  ///< its first completion is under way for so long, whatever happens to the pod
   std::optional<Duration> echo;  ///< each of its completions and failures arrives once more, so much later
   std::vector<RuntimeFault> faults;
+  std::vector<std::string> prints{};  ///< by its image into the container's log, at each start
 };
 
 /// What becomes of one attempt at a task.
@@ -85,6 +86,8 @@ struct WorldHooks {
   /// Drawn for each POST /pods that the account's own rules do not refuse; `body` is the request's.
   std::function<PodFate(const nlohmann::json& body)> pod_fate;
   std::function<TaskFate(const std::string& task_type, const std::string& task_id, int attempt)> task_fate;
+  /// Told of each command over SSH as it is sent; empty = nobody listens.
+  std::function<void(std::string_view text, std::string_view stdin_data)> command{};
 };
 
 }  // namespace gpuwarden::simulation

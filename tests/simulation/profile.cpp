@@ -109,6 +109,7 @@ TaskMix draw_tasks(Random random, const policy::Settings& policy) {
   if (random.chance(0.4)) tasks.never_ends = 0.03 * random.unit();
   if (random.chance(0.4)) tasks.poison = 0.03 * random.unit();
   if (random.chance(0.4)) tasks.cancelled = 0.1 * random.unit();
+  if (random.chance(0.4)) tasks.api_claims = 6 * random.unit();
   return tasks;
 }
 

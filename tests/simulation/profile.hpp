@@ -61,6 +61,7 @@ struct TaskMix {
   int burst_most{0};
   Duration longest{0};
   double fails{0}, kills{0}, never_ends{0}, poison{0}, cancelled{0};
+  double api_claims{0};  ///< per hour: an API worker takes a task, and half of these never end it
 };
 
 /// Everything that is drawn for a run before it begins.

@@ -1,12 +1,12 @@
 #include "simulation/simulation.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "simulation/operators.hpp"
+#include "simulation/stage.hpp"
 #include "simulation/workload.hpp"
 
 namespace gpuwarden::simulation {
@@ -18,28 +18,24 @@ constexpr Duration kConverge = 15min;  // target 6
 constexpr Duration kLook = 15s;
 constexpr Duration kLongestTask = 45s;  // of a healed world, with the way to the next
 constexpr double kDearestPod = 0.86;    // USD an hour, of the GPU types that profiles draw
-constexpr std::uint64_t kMostEvents = 20'000'000;
 
 class Run {
  public:
   explicit Run(const RunOptions& options)
       : options_(options),
         random_(options.seed),
-        universe_(drawn(options), hooks(), random_.fork()),
-        swarm_(universe_, random_.fork()),
-        daemons_(universe_, swarm_, random_.fork()),
+        stage_(drawn(options), random_),
         operators_(universe_, daemons_, random_.fork()),
-        workload_(universe_, random_.fork()),
-        invariants_(universe_, swarm_, daemons_) {}
+        workload_(universe_, random_.fork()) {}
 
   RunResult live() {
     begin();
     const MonoTime healing = MonoTime{} + universe_.profile.length;
     if (options_.sabotage) {
-      until(MonoTime{} + universe_.profile.length / 2);
+      stage_.until(MonoTime{} + universe_.profile.length / 2);
       options_.sabotage(universe_, daemons_);
     }
-    until(healing);
+    stage_.until(healing);
     if (!universe_.violation) converge();
     return result();
   }
@@ -51,31 +47,10 @@ class Run {
     return profile;
   }
 
-  WorldHooks hooks() {
-    WorldHooks hooks;
-    hooks.rpc = [this](std::string_view function, const nlohmann::json& arguments) {
-      return universe_.database.rpc(function, arguments, universe_.wall());
-    };
-    hooks.database_reachable = [this] { return universe_.weather.reaches_pods() && !swarm_.silenced(); };
-    hooks.reply_lost = [this] { return swarm_.reply_to_pod_lost(); };
-    hooks.pod_fate = [this](const nlohmann::json& request) { return swarm_.pod_fate(request); };
-    hooks.task_fate = [this](const std::string& type, const std::string&, int attempt) {
-      return swarm_.task_fate(type, attempt);
-    };
-    return hooks;
-  }
-
   void begin() {
     if (options_.on_note) {
       universe_.on_note = [this](std::string_view what) { options_.on_note(universe_.now(), what); };
     }
-    swarm_.on_effect = [this](Service service, std::string_view call) {
-      universe_.note(fmt::format("effect of {}", call));
-      invariants_.on_effect(service, call);
-      if (call != "gpuwarden_snapshot") daemons_.at_effect();
-    };
-    daemons_.on_start = [this](Daemon& daemon) { invariants_.on_start(daemon); };
-    daemons_.on_tick = [this](Daemon& daemon, const control::TickReport& report) { tick(daemon, report); };
     if (options_.scenario != nullptr) {
       swarm_.follow(*options_.scenario, options_.crash);
       swarm_.on_crash = [this] { daemons_.kill_and_restart(5s); };
@@ -86,26 +61,6 @@ class Run {
       operators_.begin();
     }
     universe_.scheduler.after(1s, [this] { daemons_.begin(); });
-  }
-
-  void tick(Daemon& daemon, const control::TickReport& report) {
-    if (!report.plan.actions.empty()) {
-      for (const PlannedAction& planned : report.plan.actions)
-        universe_.note(fmt::format("{} plans {} {}: {}", daemon.name(), action_name(planned.action),
-                                   worker_of(planned.action).str(), planned.reason));
-    }
-    last_gates_ = report.plan.gates;
-    invariants_.on_tick(daemon, report);
-  }
-
-  void until(MonoTime limit) {
-    try {
-      while (!universe_.violation && universe_.scheduler.run_next(limit)) {
-        if (universe_.scheduler.events_run() > kMostEvents) universe_.violate("run.ends", "too many events");
-      }
-    } catch (const std::exception& error) {
-      universe_.violate("no.exception", error.what());
-    }
   }
 
   const SimPod* pod_of(const rows::WorkerRow& row) const {
@@ -160,18 +115,18 @@ class Run {
     const MonoTime began = universe_.now();
     const MonoTime limit = began + kConverge + patience();
     while (!universe_.violation) {
-      until(universe_.now() + kLook);
+      stage_.until(universe_.now() + kLook);
       const std::string missing = unrest();
       if (missing.empty()) break;
       if (universe_.now() >= limit) universe_.violate("liveness", missing + gates());
     }
     converged_after_ = universe_.now() - began;
-    if (!universe_.violation) invariants_.at_end(workload_.cancelled());
+    if (!universe_.violation) stage_.invariants.at_end(workload_.cancelled());
   }
 
   std::string gates() const {
     std::string text;
-    for (const Gate& gate : last_gates_) text += fmt::format("; gate {}: {}", gate.name, gate.reason);
+    for (const Gate& gate : stage_.last_gates) text += fmt::format("; gate {}: {}", gate.name, gate.reason);
     return text;
   }
 
@@ -192,7 +147,7 @@ class Run {
         return fmt::format("{} is {} ({})", row->id, Database::status_of(*row), row->phase);
       names.insert(row->id);
     }
-    const bool costly = std::any_of(last_gates_.begin(), last_gates_.end(), [](const Gate& gate) {
+    const bool costly = std::any_of(stage_.last_gates.begin(), stage_.last_gates.end(), [](const Gate& gate) {
       return gate.name == "budget" || gate.name == "over_budget";
     });
     if (costly ? rows.size() > wanted : rows.size() != wanted)
@@ -222,20 +177,19 @@ class Run {
     result.hours = std::chrono::duration<double, std::ratio<3600>>(universe_.now() - MonoTime{}).count();
     result.converged_after = converged_after_;
     result.changing_calls = swarm_.changing_calls();
-    result.figures = invariants_.figures();
+    result.figures = stage_.invariants.figures();
     result.probes = universe_.probes.counts();
     return result;
   }
 
   const RunOptions& options_;
   Random random_;
-  Universe universe_;
-  Swarm swarm_;
-  Daemons daemons_;
+  Stage stage_;
+  Universe& universe_{stage_.universe};
+  Swarm& swarm_{stage_.swarm};
+  Daemons& daemons_{stage_.daemons};
   Operators operators_;
   Workload workload_;
-  Invariants invariants_;
-  std::vector<Gate> last_gates_;
   Duration converged_after_{0};
 };
 

@@ -154,9 +154,10 @@ struct SimStore::Wire : std::enable_shared_from_this<SimStore::Wire> {
 
   http::Response call(const Exchange& exchange) {
     try {
-      return answered(
-          200,
-          database.rpc(exchange.function, nlohmann::json::parse(exchange.body), scheduler.wall()).dump());
+      const nlohmann::json arguments = nlohmann::json::parse(exchange.body);
+      nlohmann::json answer = database.rpc(exchange.function, arguments, scheduler.wall());
+      if (weather.on_answer) weather.on_answer(exchange.function, arguments, answer);
+      return answered(200, answer.dump());
     } catch (const SqlError& error) {
       return sql_error(error.code, error.what());
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,9 @@ struct DatabaseWeather {
   } fault{Fault::none};
   Duration slow{0};      ///< at most so much more for each request of the daemon
   double duplicates{0};  ///< chance that a request of the daemon arrives once more, up to 30 s later
+  /// Sees each request of a daemon that is carried out with its answer, and may change that.
+  std::function<void(std::string_view function, const nlohmann::json& arguments, nlohmann::json& answer)>
+      on_answer{};
 
   bool reaches_pods() const {
     return fault == Fault::none || fault == Fault::reads_fail || fault == Fault::unreadable ||

@@ -20,6 +20,9 @@ Duration wait_for(Random& random, double per_hour) {
   return Duration(static_cast<Duration::rep>(std::min(hours, 1000.0) * 3'600'000));
 }
 
+// Longer than an ambiguous create is waited for.
+constexpr Duration kLatestCreate = 12min;
+
 /// Short ones are the rule, the longest the exception.
 Duration lasting_at_most(Random& random, Duration longest) {
   const double least = 5000;
@@ -118,6 +121,7 @@ Swarm::Swarm(Universe& universe, Random random)
 void Swarm::begin() {
   universe_.weather.duplicates = faults_.request_duplicates;
   universe_.cloud.weather.late_create = faults_.late_create;
+  universe_.cloud.weather.latest_create = kLatestCreate;
   // Others use the account too, with names that look like ours.
   for (const char* name :
        {"somebody", "gpu-other-20261124000000-00000001", "gpu-sim2-20261124000000-00000001"})
@@ -184,6 +188,10 @@ Fate Swarm::told(Service service, std::string_view call) {
 }
 
 Fate Swarm::of(Service service, std::string_view call) {
+  if (const auto said = word.call ? word.call(service, call) : std::nullopt) {
+    if (said->kind != Fate::Kind::done) note_trouble(service);
+    return *said;
+  }
   if (scenario_ != nullptr) return told(service, call);
   const Losses& losses = losses_of(faults_, service);
   Fate fate;
@@ -310,7 +318,7 @@ void Swarm::bad_place() {
 
 void Swarm::mass_silence() {
   const Duration duration = lasting_at_most(episodes_, 15min);
-  silenced_until_ = std::max(silenced_until_, universe_.now() + duration);
+  silence(duration);
   universe_.reached("pods.mass_silence");
   universe_.note(fmt::format("no pod reaches the database for {} s", duration.count() / 1000));
   // Each third time it is the pods' whole network, and we cannot reach them either.
@@ -368,6 +376,7 @@ void Swarm::add_death(PodFate& fate) {
 }
 
 PodFate Swarm::pod_fate(const nlohmann::json& request) {
+  if (auto said = word.pod ? word.pod(request) : std::nullopt) return std::move(*said);
   PodFate fate;
   fate.provisioning = pods_.between(Duration(3000), Duration(20000));
   fate.pulling = pods_.between(Duration(5000), Duration(45000));
@@ -418,6 +427,7 @@ PodFate Swarm::pod_fate(const nlohmann::json& request) {
 }
 
 TaskFate Swarm::task_fate(const std::string& type, int attempt) {
+  if (const auto said = word.task ? word.task(type, attempt) : std::nullopt) return *said;
   using Outcome = TaskFate::Outcome;
   const TaskMix& mix = universe_.profile.tasks;
   TaskFate fate;

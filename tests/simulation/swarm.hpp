@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,6 +28,18 @@ class Swarm final : public Fates {
   bool reply_to_pod_lost();
   PodFate pod_fate(const nlohmann::json& request);
   TaskFate task_fate(const std::string& type, int attempt);
+
+  /// What somebody else decides, call by call, in place of chance and stories; none = the usual. Each is
+  /// asked before anything is drawn.
+  struct Word {
+    std::function<std::optional<Fate>(Service service, std::string_view call)> call{};
+    std::function<std::optional<PodFate>(const nlohmann::json& request)> pod{};
+    std::function<std::optional<TaskFate>(const std::string& type, int attempt)> task{};
+    /// Only told: a command that the daemon runs over SSH, and what it writes into its standard input.
+    std::function<void(std::string_view text, std::string_view stdin_data)> command{};
+  } word;
+  /// No pod reaches the database for so long.
+  void silence(Duration duration) { silenced_until_ = std::max(silenced_until_, universe_.now() + duration); }
 
   /// Tells a story instead of drawing fates; what `crash` says happens to one call.
   void follow(const Scenario& scenario, CrashAt crash);

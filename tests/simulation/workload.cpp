@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "simulation/sql_values.hpp"
+
 namespace gpuwarden::simulation {
 namespace {
 
@@ -23,6 +25,7 @@ void Workload::begin() {
     add(static_cast<int>(random_.between(1, std::max(1, mix_.burst_most))));
     trickle();
     burst();
+    api_worker();
   });
 }
 
@@ -42,6 +45,33 @@ void Workload::burst() {
     add(static_cast<int>(random_.between(1, std::max(1, mix_.burst_most))));
     burst();
   });
+}
+
+/// A worker that is not ours takes tasks by the old functions, and may be gone before it has done them.
+void Workload::api_worker() {
+  if (mix_.api_claims <= 0 || universe_.healed) return;
+  universe_.scheduler.after(wait_for(random_, mix_.api_claims), [this] {
+    if (universe_.healed) return;
+    const bool ends = random_.chance(0.5);
+    const Duration takes = random_.between(Duration(5'000), Duration(200'000));
+    const auto claimed = call("func_claim_available_task", {{"worker_id_param", "api-worker-1"}});
+    if (claimed.is_array() && !claimed.empty()) {
+      universe_.reached(ends ? "tasks.api_worker" : "tasks.api_worker_dies");
+      const nlohmann::json task{{"task_id_param", claimed[0].at("id")}};
+      if (ends) universe_.scheduler.after(takes, [this, task] { call("func_mark_task_complete", task); });
+    }
+    api_worker();
+  });
+}
+
+/// Null when the database does not answer it.
+nlohmann::json Workload::call(std::string_view function, const nlohmann::json& arguments) {
+  if (!universe_.weather.reaches_pods()) return nullptr;
+  try {
+    return universe_.database.rpc(function, arguments, universe_.wall());
+  } catch (const SqlError&) {
+    return nullptr;
+  }
 }
 
 void Workload::last(int count) {

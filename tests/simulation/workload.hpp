@@ -1,7 +1,10 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "simulation/universe.hpp"
 
@@ -21,6 +24,8 @@ class Workload {
   void trickle();
   void burst();
   void add(int count);
+  void api_worker();
+  nlohmann::json call(std::string_view function, const nlohmann::json& arguments);
   void cancel_later(const std::string& task);
   /// So many wait that more would teach nothing.
   bool full() const;

@@ -50,7 +50,7 @@ void expect_it_heals(Stack& stack, int tasks) {
 
 class Broken : public testing::TestWithParam<Story> {};
 
-TEST_P(Broken, IsCalledByItsCauseAndHealsOnceTheSandboxIsRepaired) {
+TEST_P(Broken, Case04Case11IsCalledByItsCauseAndHealsOnceTheSandboxIsRepaired) {
   const Story& story = GetParam();
   Stack stack(options_of(story));
   stack.add_tasks(3, story.task_seconds);

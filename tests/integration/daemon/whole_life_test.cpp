@@ -72,7 +72,7 @@ void expect_each_failure_named_soon(Stack& stack) {
 }
 
 TEST(WholeLife,
-     Case13TheCauseOfACrashAtStartIsNamedWithinFiveSecondsTheBreakerOpensAndTheFleetHealsByItself) {
+     Case09Case13TheCauseOfACrashAtStartIsNamedWithinFiveSecondsTheBreakerOpensAndTheFleetHealsByItself) {
   Stack::Options options;
   options.scenario = "worker-crash";
   Stack stack(options);

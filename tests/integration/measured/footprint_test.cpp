@@ -187,7 +187,7 @@ Counts requests_of_twenty_ticks(int workers) {
   return spent;
 }
 
-TEST(Requests, ATickAreTheSameWithTenAndWithTwoHundredWorkers) {
+TEST(Requests, Case05OfATickAreTheSameWithTenAndWithTwoHundredWorkers) {
   const Counts few = requests_of_twenty_ticks(10);
   const Counts many = requests_of_twenty_ticks(200);
   for (const Counts& spent : {few, many}) {

@@ -56,6 +56,19 @@ TEST(Case04, AWorkerThatNeverStartsIsFailedAtItsDeadline) {
   EXPECT_EQ(actions<FailWorker>(plan).front().suspected, FailureCause::first_heartbeat_timeout);
 }
 
+TEST(Case04, OfAnOverdueStartupScriptItsStepSaysWhatDidNotCome) {
+  for (const auto& [step, cause] : {std::pair{BootStep::fetch, FailureCause::bootstrap_timeout},
+                                    std::pair{BootStep::setup, FailureCause::bootstrap_timeout},
+                                    std::pair{BootStep::start, FailureCause::first_heartbeat_timeout}}) {
+    World world = needed();
+    world.spawning(Phase::bootstrapping, 0s, PodStatus::running).step = step;
+    EXPECT_TRUE(actions<FailWorker>(world.run(1800s)).empty());
+    const Plan plan = world.run(5s);
+    ASSERT_EQ(actions<FailWorker>(plan).size(), 1U) << words(plan);
+    EXPECT_EQ(actions<FailWorker>(plan).front().suspected, cause) << to_string(step);
+  }
+}
+
 TEST(Spawning, IsActivatedByTheFirstHeartbeat) {
   World world = needed();
   Worker& worker = world.spawning(Phase::awaiting_heartbeat, 80s, PodStatus::running);
