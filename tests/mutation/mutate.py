@@ -11,6 +11,7 @@ A mutant that does not compile is none.
   tests/mutation/mutate.py                     all mutants, the rate per target; exit 1 below 90 %
   tests/mutation/mutate.py --sample 60         that many of each target, chosen by --seed
   tests/mutation/mutate.py --target breaker    one target only
+  tests/mutation/mutate.py --file cusum        files of such a name only
   tests/mutation/mutate.py --simulation 40     survivors of the unit tests meet 40 seeds of the simulation
   tests/mutation/mutate.py --list              prints them and runs nothing
 """
@@ -46,6 +47,8 @@ NUMBER = re.compile(r"(?<![\w.'])(\d[\d']*)(?![\w.'])")
 STATEMENT = re.compile(
     r"^(\s+)(continue|if \(.*\) .*|[a-z_][\w.>:\[\]-]*\(.*\)|[a-z_][\w.>-]* \+?= .*|[a-z_][\w.>-]*\.reset\(\)|\+\+.*);$")
 REMOVED = "(removed)"
+# Memory is reserved for speed only.
+FOR_SPEED = re.compile(r"\.reserve\(.*\);$")
 
 
 def code_of(line):
@@ -71,7 +74,7 @@ def mutants_of(path):
             found.append((number, match.start(), match.group(), str(value),
                           line[:match.start()] + str(value) + line[match.end():]))
         statement = STATEMENT.match(code)
-        if statement and not statement.group(2).startswith(("return", "const ", "auto ", "using ")):
+        if statement and not statement.group(2).startswith(("return", "const ", "auto ", "using ")) and not FOR_SPEED.search(code):
             found.append((number, len(statement.group(1)), statement.group(2)[:40], REMOVED, statement.group(1) + ";"))
     return found
 
@@ -148,6 +151,7 @@ def choose(options):
     for target, files in targets().items():
         if options.target and target not in options.target:
             continue
+        files = [path for path in files if not options.file or any(part in path.name for part in options.file)]
         mutants = [(target, path, mutant) for path in files for mutant in mutants_of(path)]
         left = [entry for entry in mutants if name_of(entry[1], entry[2]) not in known]
         equivalent[target] = len(mutants) - len(left)
@@ -160,6 +164,7 @@ def choose(options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", action="append", help="only this target of targets.txt; may be repeated")
+    parser.add_argument("--file", action="append", help="only files whose name contains this; may be repeated")
     parser.add_argument("--sample", type=int, default=0, help="so many mutants of each target; 0 = all")
     parser.add_argument("--seed", type=int, default=1, help="chooses the sample")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once")

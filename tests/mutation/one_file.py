@@ -13,9 +13,12 @@ COMPILER = "/usr/bin/clang++-16"
 
 
 class Linker:
+    # What reads an empty optional or past an end aborts, as it would under the sanitizers that the tests run with.
+    QUICK = ["-O0", "-D_GLIBCXX_ASSERTIONS"]
+
     def __init__(self, build, tools, configure, quickly=False):
         """Builds the tools in `build`, configured with the arguments `configure` of cmake. `quickly`: the changed file
-        is compiled without optimisation, and its room's headers are read once for all that are compiled later."""
+        is compiled without optimisation but with assertions, and its room's headers are read once for all."""
         self.build = build
         self.quickly = quickly
         self.headers, self.lock = {}, threading.Lock()
@@ -39,7 +42,7 @@ class Linker:
         command = self.compiles[str(path)]
         words = [word for word in shlex.split(command[command.index(COMPILER):]) if word not in (str(path), "-Werror", "-c")]
         at = words.index("-o")
-        return words[:at] + words[at + 2:] + ["-w", f"-I{path.parent}"] + (["-O0"] if self.quickly else [])
+        return words[:at] + words[at + 2:] + ["-w", f"-I{path.parent}"] + (self.QUICK if self.quickly else [])
 
     def _headers_of(self, path):
         """What the files beside `path` include, compiled; made once a run."""
