@@ -160,5 +160,29 @@ TEST(Override, IsInForceUntilItsLastMillisecond) {
   EXPECT_EQ(story.judge().permit.slots, 2);
 }
 
+TEST(Override, KeepsPlacesAsTheyAreAndTellsNothingOfThem) {
+  for (const auto kind : {BreakerOverride::Kind::hold, BreakerOverride::Kind::release}) {
+    Story story = strict();
+    story.succeed(1);
+    story.fail(1);
+    story.fail(0, 3);
+    story.snapshot.breaker_override = BreakerOverride{kind, "anna", "why", {}};
+    const BreakerVerdict verdict = story.judge();
+    EXPECT_EQ(verdict.news, "");
+    EXPECT_TRUE(verdict.state.scopes.empty());
+    story.snapshot.breaker_override.reset();
+    EXPECT_EQ(story.state(0), kOpen);
+  }
+}
+
+TEST(Override, ThatHoldsLeavesPlacesShut) {
+  Story story;
+  story.snapshot.breaker.scopes = {shut(story, 0)};
+  story.snapshot.breaker_override = BreakerOverride{BreakerOverride::Kind::hold, "anna", "why", {}};
+  const BreakerVerdict verdict = story.judge();
+  EXPECT_EQ(verdict.places.gates().size(), 1U);
+  EXPECT_FALSE(verdict.places.has_room(Story::place(0)));
+}
+
 }  // namespace
 }  // namespace gpuwarden::policy
