@@ -153,11 +153,11 @@ def choose(options):
             continue
         files = [path for path in files if not options.file or any(part in path.name for part in options.file)]
         mutants = [(target, path, mutant) for path in files for mutant in mutants_of(path)]
+        if options.sample:
+            random.Random(options.seed).shuffle(mutants)
         left = [entry for entry in mutants if name_of(entry[1], entry[2]) not in known]
         equivalent[target] = len(mutants) - len(left)
-        if options.sample and options.sample < len(left):
-            left = random.Random(options.seed).sample(left, options.sample)
-        chosen += left
+        chosen += left[:options.sample or len(left)]
     return chosen, equivalent
 
 
