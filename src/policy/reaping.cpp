@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -188,8 +189,7 @@ void finish_workers(Tick& tick) {
 
 void reap_orphans(Tick& tick) {
   if (!tick.pods_known()) return;
-  std::map<PodId, int> before = std::move(tick.memory.orphan_sightings);
-  tick.memory.orphan_sightings.clear();
+  const std::map<PodId, int> before = std::exchange(tick.memory.orphan_sightings, {});
   std::set<std::string_view> tombstones;
   if (!tick.strays.empty())
     for (const Tombstone& tombstone : tick.snapshot.tombstones) tombstones.insert(tombstone.worker.str());

@@ -116,6 +116,16 @@ TEST_F(Four, OneOfWhichIsSilentWhileTheListIsDoubtedIsNotTakenForGone) {
   EXPECT_EQ(actions<FailWorker>(plan).front().worker, world.snapshot.workers[0].id);
 }
 
+TEST_F(Four, OneOfWhichHasExitedIsBelievedAlthoughTheOthersAreMissing) {
+  run(45s);
+  world.pods.erase(world.pods.begin() + 1, world.pods.end());
+  world.pods.front().status = PodStatus::exited;
+  const Plan plan = run(5s);
+  EXPECT_NE(gate(plan, "pods"), nullptr);
+  ASSERT_EQ(actions<FailWorker>(plan).size(), 1U) << words(plan);
+  EXPECT_EQ(actions<FailWorker>(plan).front().suspected, FailureCause::pod_exited);
+}
+
 TEST_F(Four, OneOfWhichIsSilentAndMissingAloneIsGone) {
   run(35s);
   world.remove_pod(world.snapshot.workers[0].pod);

@@ -75,6 +75,13 @@ TEST_F(Starting, SaysWhyItIsBroughtUp) {
             "pod " + worker().pod.str() + " runs and SSH is open after 30s");
 }
 
+TEST_F(Starting, IsNotBroughtUpWhileABringUpRuns) {
+  world.bringing_up = {worker().id};
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(world.run(5s).actions.empty()) << i;
+  world.bringing_up.clear();
+  EXPECT_TRUE(is_brought_up());
+}
+
 TEST_F(Starting, IsNotBroughtUpInAPodThatBearsAnotherName) {
   pod().name = "renamed";
   EXPECT_FALSE(is_brought_up());
@@ -162,6 +169,19 @@ TEST(RestartedAgents, AreSettledBySeeingThatNothingWasLost) {
   EXPECT_FALSE(world.memory.workers.at(worker.id).agent_restarted);
   world.snapshot.running.front().running_for = 1h;  // the database's clock jumps
   EXPECT_TRUE(world.tick().actions.empty());
+}
+
+TEST(Working, IsNotJudgedByOlderListsWhileTheNewestIsNotComplete) {
+  World world;
+  world.settings.max_active = 1;
+  world.busy();
+  world.run(10s);
+  world.pods.clear();
+  world.run(10s);  // missing twice, but heard
+  world.list_complete = false;
+  EXPECT_TRUE(world.run(60s, false).actions.empty());
+  world.list_complete = true;
+  EXPECT_EQ(actions<FailWorker>(world.run(5s, false)).size(), 1U);
 }
 
 TEST(RestartedAgents, AnswerForTheirOwnTasksOnly) {

@@ -188,6 +188,14 @@ TEST_F(Alone, ItIsNotAskedMoreOftenThanEveryFiveSecondsHoweverOftenItReports) {
   for (std::size_t i = 1; i < asked.size(); ++i) EXPECT_EQ(asked[i] - asked[i - 1], Duration(5s));
 }
 
+TEST_F(Alone, ItsReplacementKeepsNobodyWaiting) {
+  world.run(130s, false);
+  world.shell_probe[worker()] = false;
+  const Plan plan = world.run(5s, false);
+  EXPECT_EQ(actions<FailWorker>(plan).size(), 1U);
+  EXPECT_EQ(gate(plan, "replacement_rate"), nullptr);
+}
+
 TEST_F(Alone, ItIsLeftAloneWhileAnActionOnItRuns) {
   world.in_flight = {worker()};
   for (int i = 0; i < 100; ++i) {

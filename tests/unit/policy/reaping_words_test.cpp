@@ -229,6 +229,9 @@ TEST(Intents, ThatWereNeverUsedAreRememberedForAnHour) {
 }
 
 TEST(Rescue, SaysWhatItRescuesAndWhyItWaits) {
+  World one;
+  one.snapshot.rescuable = 1;
+  EXPECT_EQ(actions<RescueTasks>(one.tick()).size(), 1U);
   World world;
   world.snapshot.rescuable = 2;
   EXPECT_EQ(reason_of<RescueTasks>(world.tick()), "2 tasks in progress have no live worker");

@@ -124,6 +124,21 @@ TEST_F(Seen, AnAnswerCountsFromTheTickInWhichItCame) {
   EXPECT_FALSE(seen().unanswered_since);
 }
 
+TEST_F(Seen, WhatIsKnownOfAWorkerStaysWhenAnotherOneEnds) {
+  world.settings.max_active = 2;
+  world.busy();
+  world.run(20s);
+  EXPECT_EQ(world.memory.ticks, 4U);
+  seen().log_line = world.snapshot.db_now;
+  const MonoTime first = seen().first_seen;
+  world.snapshot.workers.pop_back();
+  world.pods.pop_back();
+  world.run(5s, false);
+  EXPECT_EQ(world.memory.workers.size(), 1U);
+  EXPECT_EQ(seen().first_seen, first);
+  EXPECT_TRUE(seen().log_line);
+}
+
 TEST(Deletes, AreForgottenAnHourAfterTheirLastPause) {
   World world;
   world.memory.deletes[PodId("p1")].next = world.now;
@@ -176,6 +191,29 @@ TEST(Rows, ThatComeTwiceCountOnce) {
   world.snapshot.workers.push_back(world.snapshot.workers.front());
   world.snapshot.workers.back().crash = CrashReport{};
   EXPECT_TRUE(world.run(60s).actions.empty());
+}
+
+TEST(Actions, ThatEndAWorkerAreNoCapacityAnyMore) {
+  World world;
+  const Observation seen{};
+  Snapshot snapshot;
+  Memory memory;
+  Plan plan;
+  Tick tick{seen, snapshot, world.settings, memory, plan, world.now, 1, {}, {}, 0, {}};
+  const auto ends = [&](Action action) {
+    Member member;
+    tick.act(member, std::move(action), "why");
+    EXPECT_FALSE(member.free());
+    return member.ending;
+  };
+  EXPECT_TRUE(ends(FailWorker{}));
+  EXPECT_TRUE(ends(DrainWorker{}));
+  EXPECT_TRUE(ends(DeletePod{}));
+  EXPECT_TRUE(ends(AbandonIntent{}));
+  EXPECT_FALSE(ends(AdoptPod{}));
+  EXPECT_FALSE(ends(ActivateWorker{}));
+  EXPECT_FALSE(ends(ProbeWorker{}));
+  EXPECT_EQ(plan.actions.size(), 7U);
 }
 
 TEST(OwnPod, IsTheRowsOrElseTheNamesakeAndNeverWhatBearsAnotherName) {
