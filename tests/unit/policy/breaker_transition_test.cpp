@@ -150,6 +150,28 @@ TEST(Evidence, OfAScriptThatIsNotKnownCounts) {
   EXPECT_EQ(counted("s1", "s2"), 0);
 }
 
+TEST(Evidence, HasUnderWayWhatSpawnsUnderThisGenerationAndScript) {
+  Snapshot snapshot = snapshot_of({}, BreakerMemory{});
+  const auto under_way = [&](WorkerStatus status, std::int64_t generation, const std::string& script) {
+    Worker worker;
+    worker.id = WorkerId("w1");
+    worker.status = status;
+    worker.generation = generation;
+    worker.script_hash = script;
+    worker.age = 30s;
+    snapshot.workers = {worker};
+    const Evidence evidence = collect_evidence(snapshot, running("s1"));
+    // Its name does not say when it was asked for: its row does.
+    for (const StartUnderWay& start : evidence.under_way) EXPECT_EQ(start.asked, snapshot.db_now - 30s);
+    return evidence.under_way.size() == 1;
+  };
+  EXPECT_TRUE(under_way(WorkerStatus::spawning, 1, "s1"));
+  EXPECT_TRUE(under_way(WorkerStatus::spawning, 1, ""));
+  EXPECT_FALSE(under_way(WorkerStatus::active, 1, "s1"));
+  EXPECT_FALSE(under_way(WorkerStatus::spawning, 2, "s1"));
+  EXPECT_FALSE(under_way(WorkerStatus::spawning, 1, "s2"));
+}
+
 TEST(Evidence, ReadsEveryDigitOfANamesTime) {
   for (const char* time : {"2019-09-09T09:19:59Z", "2027-08-30T18:07:06Z", "2034-12-05T23:40:00Z"}) {
     const WallTime asked = *parse_time(time);

@@ -181,6 +181,68 @@ TEST(Place, KeepsTheReasonOfItsStateAndForgetsCanaries) {
   EXPECT_EQ(now().canary_successes, 0);
 }
 
+TEST(Place, ExplainsItsFailuresOfBeforeAndNoSuccess) {
+  Story story;
+  story.fail(0);
+  StartOutcome& outcome = story.snapshot.outcomes.front();
+  Scopes scopes;
+  scopes.all = {breaker(story, "host", 0, kOpen, 300s)};
+  const auto explained = [&] {
+    const Evidence evidence = collect_evidence(story.snapshot, story.settings);
+    return scopes.explain(evidence.starts.front());
+  };
+  EXPECT_TRUE(explained());
+  outcome.success = true;
+  EXPECT_FALSE(explained());
+  outcome.success = false;
+  outcome.cause = FailureCause::provision_timeout;  // of another class
+  EXPECT_FALSE(explained());
+  outcome.cause = FailureCause::pod_error;
+  outcome.placement = Story::place(1);
+  EXPECT_FALSE(explained());
+}
+
+TEST(Place, IsOpenedInItsOrderAndOnce) {
+  const Evidence evidence;
+  const auto keys = [&](Scopes& scopes, const std::string& data_center) {
+    open_scope(scopes, {FailureScope::host, {"gpu", data_center}}, "why", evidence, 1, Settings{});
+    std::string all;
+    for (const ScopeBreaker& scope : scopes.all) {
+      EXPECT_EQ(scope.state, kOpen);
+      all += scope.key.substr(9);
+    }
+    return all;
+  };
+  Scopes scopes;
+  EXPECT_EQ(keys(scopes, "b"), "b");
+  EXPECT_EQ(keys(scopes, "c"), "bc");
+  EXPECT_EQ(keys(scopes, "a"), "abc");
+  scopes.all[1].state = kClosed;
+  EXPECT_EQ(keys(scopes, "b"), "abc");
+  EXPECT_EQ(scopes.newly_open.size(), 4U);
+  EXPECT_EQ(keys(scopes, "b"), "abc");
+  EXPECT_EQ(scopes.newly_open.size(), 4U);  // it was open
+}
+
+TEST(Place, KnowsNoNewFaultInWhatAnotherPlaceSurvivedInTheMiddleOfTheEvidence) {
+  Story story;
+  story.succeed(2, 2);
+  story.fail(1, 1, FailureCause::pod_error, "x");
+  story.succeed(1);
+  story.fail(0, 3, FailureCause::pod_error, "x");
+  EXPECT_EQ(story.state(0), kClosed);
+}
+
+TEST(Place, IsNeverShutForFaultsOfTheScript) {
+  Story story;
+  story.succeed(1, 3);
+  story.fail(0, 5, FailureCause::start_failed, "x");
+  const BreakerVerdict verdict = story.judge();
+  EXPECT_EQ(verdict.state.state, kOpen);
+  EXPECT_TRUE(verdict.state.scopes.empty());
+  EXPECT_EQ(verdict.news.find("faults on"), std::string::npos) << verdict.news;
+}
+
 TEST(Place, SaysWhyItOpens) {
   Story same;
   same.succeed(1, 3);
