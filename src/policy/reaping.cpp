@@ -126,7 +126,6 @@ std::string list_of(const std::vector<std::string>& names) {
 
 /// Another pod of a live worker's name may only go while the worker's own pod is sure, or the worker is over.
 bool is_spare(const Member& namesake) {
-  if (namesake.in_flight) return false;
   const WorkerStatus status = namesake.worker->status;
   if (status == WorkerStatus::error || status == WorkerStatus::terminating) return true;
   return !namesake.worker->pod.empty() && namesake.pod != nullptr && !namesake.foreign_pod();

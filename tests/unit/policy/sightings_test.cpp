@@ -135,6 +135,7 @@ TEST_F(Seen, WhatIsKnownOfAWorkerStaysWhenAnotherOneEnds) {
   world.pods.pop_back();
   world.run(5s, false);
   EXPECT_EQ(world.memory.workers.size(), 1U);
+  EXPECT_EQ(first, MonoTime{1005s});
   EXPECT_EQ(seen().first_seen, first);
   EXPECT_TRUE(seen().log_line);
 }
