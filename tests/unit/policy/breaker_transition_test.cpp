@@ -177,6 +177,8 @@ TEST(Evidence, ReadsEveryDigitOfANamesTime) {
     const WallTime asked = *parse_time(time);
     EXPECT_EQ(asked_for_at(make_worker_id("default", asked, 1)), asked);
   }
+  EXPECT_EQ(asked_for_at(WorkerId("20261124010203-0000000a")), parse_time("2026-11-24T01:02:03Z"));
+  EXPECT_EQ(asked_for_at(WorkerId("0261124010203-0000000a")), std::nullopt);         // a digit too few
   EXPECT_EQ(asked_for_at(WorkerId("gpu-x-2026112401020:-0000000a")), std::nullopt);  // behind '9'
   EXPECT_EQ(asked_for_at(WorkerId("gpu-x-2026112401020/-0000000a")), std::nullopt);  // before '0'
 }
