@@ -5,6 +5,7 @@
 #   tests/run.sh                 everything; a part that passed before is skipped while nothing that it depends on changed
 #   tests/run.sh --all           everything, whatever passed before (so it is too wherever CI is set)
 #   tests/run.sh unit            only the quick tests, under sanitizers; parts that are named always run
+#   tests/run.sh mutation        whether tests notice mutants of the decisions: a sample, about 3 minutes; only when named
 #   tests/run.sh --list          names of the parts
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -111,6 +112,9 @@ part_tidy() {
   build release gpuwarden gpuwarden-sandbox &&
     tests/rooms/tidy.sh --build build/release --base "${GPUWARDEN_TIDY_BASE:-$(git rev-parse -q --verify HEAD~1)}"
 }
+
+# Changes to breaker, watchdog and reaper that a test must notice (tests/mutation/README.md); not a part of everything.
+part_mutation() { tests/mutation/mutate.py --sample 40 --seed "${GPUWARDEN_MUTATION_SEED:-1}" --jobs "$jobs"; }
 
 second_tries=()
 skipped=0

@@ -169,7 +169,6 @@ WorkerId canary_alive(const Snapshot& snapshot, std::int64_t generation) {
 Scopes judge_places(BreakerInput& input, const Evidence& evidence, const BreakerFacts& facts,
                     const Settings& settings) {
   Scopes scopes;
-  scopes.all = input.kept.scopes;
   const bool several = usable_places(facts.offers, {}).size() > 1;
   if (!input.override_) scopes = judge_scopes(evidence, input.kept.scopes, several, facts.random, settings);
   View view = unexplained(evidence, scopes);

@@ -16,28 +16,9 @@ constexpr Duration kBringUpAgain{10'000};
 constexpr int kMissedHeartbeats = 2;
 // Of the agent's figure, which is whole seconds, and of the way of both reports.
 constexpr Duration kRestartSlack{5000};
-constexpr int kMassAtLeast = 3;
-constexpr int kMassPercent = 55;
 
 void fail(Tick& tick, Member& member, FailureCause cause, const std::string& reason) {
   tick.act(member, FailWorker{member.worker->id, own_pod(tick, member), cause, reason}, reason);
-}
-
-/// A list from which most pods vanish at once is doubted until they have been missing for the list lag.
-bool list_is_doubted(const Tick& tick) {
-  int known = 0, missing = 0;
-  for (const Member& member : tick.members) {
-    if (!member.seen->was_listed || member.worker->phase == Phase::deleting) continue;
-    ++known;
-    if (member.pod == nullptr) ++missing;
-  }
-  return missing >= std::max(kMassAtLeast, (known * kMassPercent + 99) / 100);
-}
-
-bool vanished(const Tick& tick, const Member& member, bool doubted) {
-  if (!absent_twice(member)) return false;
-  if (doubted) return absent_for(tick, member) >= tick.settings.list_lag;
-  return member.seen->was_listed || member.worker->age >= tick.settings.list_lag;
 }
 
 bool can_be_brought_up(const Tick& tick, const Member& member) {
@@ -64,7 +45,7 @@ void advance_spawning(Tick& tick, Member& member, bool doubted, const ObserverVi
       worker.pod.empty() && (worker.phase == Phase::intent || worker.phase == Phase::unknown);
   if (!tick.pods_known() || has_no_pod_yet) return;
   const PodSigns signs = pod_signs(member);
-  const bool believed = signs.cause != FailureCause::pod_vanished || vanished(tick, member, doubted);
+  const bool believed = is_believed(tick, member, signs, doubted);
   // A container that restarts while the startup script has not ended is left to the script's deadline.
   const bool restarted_early = member.seen->restarted && worker.phase != Phase::awaiting_heartbeat &&
                                signs.cause == FailureCause::pod_exited &&
@@ -121,7 +102,7 @@ void advance_working(Tick& tick, Member& member, bool doubted, const ObserverVie
   if (silent <= tick.settings.heartbeat_interval * kMissedHeartbeats) return;
   // After an outage every heartbeat is old: a hint is not corroborated by that.
   if (observer.recovering && is_hint(signs, member)) return;
-  if (signs.cause == FailureCause::pod_vanished && !vanished(tick, member, doubted)) return;
+  if (!is_believed(tick, member, signs, doubted)) return;
   fail(tick, member, signs.cause,
        fmt::format("{}; last heartbeat {} ago", signs.words, format_duration(silent)));
 }

@@ -39,9 +39,8 @@ void note_read(Tick& tick) {
   const std::int64_t epoch = tick.snapshot.leader.epoch;
   if (memory.epoch && *memory.epoch != epoch) restart_timers(memory, tick.now);
   memory.epoch = epoch;
+  if (memory.stalled_until && tick.now >= *memory.stalled_until) memory.stalled_until.reset();
   if (tick.seen.loop_gap >= kLoopGap) memory.stalled_until = tick.now + kLoopGap;
-  if (memory.stalled_until && tick.now >= *memory.stalled_until && tick.seen.loop_gap < kLoopGap)
-    memory.stalled_until.reset();
 }
 
 /// Our own row comes back with the next read, or nothing that we read or write can be trusted.

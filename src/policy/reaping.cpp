@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -125,7 +126,6 @@ std::string list_of(const std::vector<std::string>& names) {
 
 /// Another pod of a live worker's name may only go while the worker's own pod is sure, or the worker is over.
 bool is_spare(const Member& namesake) {
-  if (namesake.in_flight) return false;
   const WorkerStatus status = namesake.worker->status;
   if (status == WorkerStatus::error || status == WorkerStatus::terminating) return true;
   return !namesake.worker->pod.empty() && namesake.pod != nullptr && !namesake.foreign_pod();
@@ -188,8 +188,7 @@ void finish_workers(Tick& tick) {
 
 void reap_orphans(Tick& tick) {
   if (!tick.pods_known()) return;
-  std::map<PodId, int> before = std::move(tick.memory.orphan_sightings);
-  tick.memory.orphan_sightings.clear();
+  const std::map<PodId, int> before = std::exchange(tick.memory.orphan_sightings, {});
   std::set<std::string_view> tombstones;
   if (!tick.strays.empty())
     for (const Tombstone& tombstone : tick.snapshot.tombstones) tombstones.insert(tombstone.worker.str());

@@ -38,13 +38,13 @@ Duration probe_after(const Settings& settings) {
                   settings.heartbeat_timeout);
 }
 
-Signs signs_of(const Tick& tick, const Member& member) {
+Signs signs_of(const Tick& tick, const Member& member, bool list_doubted) {
   const Memory::WorkerSeen& seen = *member.seen;
   Signs signs;
   signs.silent = silence(*member.worker);
   signs.watched_silent = watched_silence(tick, member);
   const PodSigns pod = pod_signs(member);
-  signs.provider_says_gone = pod.gone;
+  signs.provider_says_gone = pod.gone && is_believed(tick, member, pod, list_doubted);
   signs.provider_words = pod.words;
   if (seen.probed_alive && tick.now - seen.probed_at <= probe_every(tick.settings) * 2)
     signs.process_lives = seen.probed_alive;
@@ -181,11 +181,12 @@ void judge_health(Tick& tick, const ObserverView& observer) {
   std::vector<Case> cases;
   int watched = 0, held = 0;
   const Duration early = probe_after(tick.settings);
+  const bool list_doubted = list_is_doubted(tick);
   for (Member& member : tick.members) {
     if (!is_watched(*member.worker)) continue;
     ++watched;
     if (!member.free() || silence(*member.worker) <= early) continue;
-    HealthVerdict verdict = assess(signs_of(tick, member), tick.settings);
+    HealthVerdict verdict = assess(signs_of(tick, member, list_doubted), tick.settings);
     cases.push_back({&member, std::move(verdict), silence(*member.worker)});
   }
   std::vector<Case*> dead;

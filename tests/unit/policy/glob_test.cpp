@@ -22,6 +22,8 @@ TEST(Glob, TriesEveryPlaceForAStar) {
   EXPECT_TRUE(matches_glob("aXbXc", "*X*c"));
   EXPECT_TRUE(matches_glob("aaab", "*aab"));
   EXPECT_FALSE(matches_glob("aaaa", "*aab"));
+  EXPECT_FALSE(matches_glob("axb", "*ab"));
+  EXPECT_FALSE(matches_glob("abaab", "abaa*aab"));  // what is before the star is not looked at again
 }
 
 }  // namespace
