@@ -48,7 +48,9 @@ Signs signs_of(const Tick& tick, const Member& member, bool list_doubted) {
   signs.provider_words = pod.words;
   if (seen.probed_alive && tick.now - seen.probed_at <= probe_every(tick.settings) * 2)
     signs.process_lives = seen.probed_alive;
-  if (seen.unanswered_since) signs.probes_unanswered = tick.now - *seen.unanswered_since;
+  // Nobody is asked in an outage, so none of it counts.
+  if (seen.unanswered_since)
+    signs.probes_unanswered = tick.now - std::max(*seen.unanswered_since, tick.memory.timers_restarted);
   if (seen.log_moved) signs.log_moved = tick.now - *seen.log_moved;
   return signs;
 }

@@ -66,7 +66,7 @@ class Invariants {
   void check_plan(const control::TickReport& report);
   bool cannot_be_told(const std::vector<Worker>& workers, const FailWorker& action);
   void check_failing(const control::TickReport& report, const FailWorker& action);
-  void check_replacements(int now, int watched);
+  void check_replacements(int watched);
   void check_rows(const Life& life, const control::TickReport& report);
   void check_rescue();
 
@@ -88,7 +88,7 @@ class Invariants {
   std::size_t seen_pods_{0};
   std::vector<Watched> watched_;
   std::map<std::string, Life> lives_;
-  std::deque<MonoTime> replacements_;
+  std::map<std::string, MonoTime> replaced_;  ///< by heartbeat, in the window
   struct Limits {
     MonoTime until;
     int cap;

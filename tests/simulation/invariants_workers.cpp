@@ -15,7 +15,7 @@ constexpr Duration kReplacementWindow = 10min;  // target 14
 constexpr int kReplacementPercent = 20;
 constexpr Duration kRequeued = 60s;        // target 13
 constexpr Duration kGraceOfAnswers = 45s;  // slow answers, repetitions
-constexpr Duration kGiveUp = 5min;
+constexpr Duration kGiveUp = 6min;  // also the longest that an ambiguous create is waited for, and a tick
 
 }  // namespace
 
@@ -49,18 +49,20 @@ const Invariants::Watched* Invariants::watched(const std::string& worker) const 
 }
 
 void Invariants::check_plan(const control::TickReport& report) {
-  int replaced = 0;
+  bool replaced = false;
   for (const PlannedAction& planned : report.plan.actions) {
-    if (const auto* failing = std::get_if<FailWorker>(&planned.action)) {
-      check_failing(report, *failing);
-      if (failing->suspected == FailureCause::heartbeat_lost) ++replaced;
-    }
+    const auto* failing = std::get_if<FailWorker>(&planned.action);
+    if (failing == nullptr) continue;
+    check_failing(report, *failing);
+    if (failing->suspected != FailureCause::heartbeat_lost) continue;
+    replaced = true;
+    replaced_.emplace(failing->worker.str(), universe_.now());  // planned again where it could not be written
   }
   const auto& workers = report.snapshot ? report.snapshot->workers : std::vector<Worker>{};
   const auto watched_workers = std::count_if(workers.begin(), workers.end(), [](const Worker& worker) {
     return worker.status == WorkerStatus::active || worker.status == WorkerStatus::terminating;
   });
-  if (replaced > 0) check_replacements(replaced, static_cast<int>(watched_workers));
+  if (replaced) check_replacements(static_cast<int>(watched_workers));
 }
 
 /// In a silence that is not the workers' fault.
@@ -100,14 +102,13 @@ void Invariants::check_failing(const control::TickReport& report, const FailWork
                                 gpuwarden::to_string(action.suspected), action.detail));
 }
 
-void Invariants::check_replacements(int now, int watched) {
-  while (!replacements_.empty() && universe_.now() - replacements_.front() >= kReplacementWindow)
-    replacements_.pop_front();
-  for (int i = 0; i < now; ++i) replacements_.push_back(universe_.now());
+void Invariants::check_replacements(int watched) {
+  std::erase_if(replaced_,
+                [&](const auto& one) { return universe_.now() - one.second >= kReplacementWindow; });
   const int most = std::max(1, watched * kReplacementPercent / 100);
-  if (static_cast<int>(replacements_.size()) > most)
+  if (static_cast<int>(replaced_.size()) > most)
     universe_.violate("worker.replacements", fmt::format("{} of {} workers replaced by heartbeat in 10 min",
-                                                         replacements_.size(), watched));
+                                                         replaced_.size(), watched));
 }
 
 /// Rows that stay in a state beyond its deadline although nothing is in the way.

@@ -188,6 +188,19 @@ TEST_F(Alone, ItIsNotAskedMoreOftenThanEveryFiveSecondsHoweverOftenItReports) {
   for (std::size_t i = 1; i < asked.size(); ++i) EXPECT_EQ(asked[i] - asked[i - 1], Duration(5s));
 }
 
+TEST_F(Alone, AnOutageIsNoTimeInWhichSshWasUnreachable) {
+  world.run(115s, false);
+  world.database_readable = false;
+  world.run(10min, false);
+  world.database_readable = true;
+  EXPECT_TRUE(actions<FailWorker>(world.run(world.settings.poll, false)).empty());
+  const MonoTime back = world.now;
+  const Duration patience = world.settings.heartbeat_timeout * 2;
+  while (world.now - back < patience)
+    ASSERT_TRUE(actions<FailWorker>(world.run(world.settings.poll, false)).empty());
+  EXPECT_EQ(actions<FailWorker>(world.run(world.settings.poll, false)).size(), 1U);
+}
+
 TEST_F(Alone, ItsReplacementKeepsNobodyWaiting) {
   world.run(130s, false);
   world.shell_probe[worker()] = false;
