@@ -52,6 +52,7 @@ class Invariants {
   // The account (invariants_account.cpp).
   void watch_new_pods();
   void check_new_pod(const Watched& added);
+  void check_breaker_lets(const SimPod& pod);
   void check_deletes();
   void check_delete(const Watched& watched, const SimPod::DeleteCall& call);
   void check_strays(const Life& life, const control::TickReport& report);

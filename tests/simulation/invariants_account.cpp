@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 constexpr Duration kLongestStray = 3min;        // target 7
 constexpr Duration kLongestDeletePause = 5min;  // after deletes that failed
 constexpr Duration kLimitsLag = 5min;           // actions that were decided under older settings
+constexpr Duration kActionsTake = 1min;         // of one tick, to be performed
 constexpr Duration kSeenFor = 60s;
 constexpr int kAccepted = 204;
 
@@ -76,6 +77,7 @@ void Invariants::check_new_pod(const Watched& added) {
     universe_.violate("create.once",
                       fmt::format("{} was asked for {} times", added.pod->name, posts->second));
   if (added.late) return;
+  check_breaker_lets(*added.pod);
   std::set<std::string> names;
   double hourly = 0;
   for (const Watched& one : watched_) {
@@ -94,6 +96,17 @@ void Invariants::check_new_pod(const Watched& added) {
   if (hourly > hourly_limit() + 1e-6)
     universe_.violate("create.budget",
                       fmt::format("{:.2f} USD an hour, {:.2f} are allowed", hourly, hourly_limit()));
+}
+
+/// Nothing but its own canary is registered while the breaker is open, unless somebody has released it.
+void Invariants::check_breaker_lets(const SimPod& pod) {
+  const rows::State* breaker = universe_.database.state(kOwner, "breaker");
+  const rows::WorkerRow* row = row_of(pod);
+  if (row == nullptr || row->canary || breaker == nullptr || breaker->value.value("state", "") != "open")
+    return;
+  if (universe_.database.state(kOwner, "breaker_override") != nullptr) return;
+  if (row->registered_at > breaker->changed_at + kActionsTake)
+    universe_.violate("breaker.open", pod.name + " was started while the breaker is open");
 }
 
 void Invariants::check_deletes() {

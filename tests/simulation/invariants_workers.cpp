@@ -139,7 +139,11 @@ void Invariants::check_rows(const Life& life, const control::TickReport& report)
   const Watched* pod = watched(silent_worker->id.str());
   const bool dead = pod == nullptr || !pod->pod->health().process;
   const Duration age = *silent_worker->heartbeat_age;
-  if (dead && age > settings.heartbeat_timeout + grace && good_for > age + grace)
+  // Nobody can look into a frozen one: two time-outs of unanswered questions are its proof.
+  const bool frozen = pod != nullptr && strikes(*pod->pod, RuntimeFault::Kind::network_down) &&
+                      strikes(*pod->pod, RuntimeFault::Kind::ssh_down);
+  const Duration longest = settings.heartbeat_timeout * (frozen ? 4 : 1) + grace;
+  if ((dead || frozen) && age > longest && good_for > age + grace)
     universe_.violate("worker.detected", fmt::format("{} is dead and unnoticed {} s after its last heartbeat",
                                                      silent_worker->id.str(), age.count() / 1000));
 }

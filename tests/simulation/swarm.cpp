@@ -123,8 +123,8 @@ void Swarm::begin() {
   universe_.cloud.weather.late_create = faults_.late_create;
   universe_.cloud.weather.latest_create = kLatestCreate;
   // Others use the account too, with names that look like ours.
-  for (const char* name :
-       {"somebody", "gpu-other-20261124000000-00000001", "gpu-sim2-20261124000000-00000001"})
+  for (const char* name : {"somebody", "gpu-other-20261124000000-00000001",
+                           "gpu-sim2-20261124000000-00000001", "gpu-max-20261124000000-00000001"})
     universe_.cloud.add_foreign(name);
   now_and_then(faults_.database_outages, &Swarm::database_outage);
   now_and_then(faults_.database_slow ? 2 : 0, &Swarm::database_slowness);
@@ -357,6 +357,7 @@ void Swarm::cut_off(SimPod& pod, RuntimeFault::Kind way, Duration lasts) {
 void Swarm::freeze(SimPod& pod) {
   cut_off(pod, RuntimeFault::Kind::network_down, 24h);
   cut_off(pod, RuntimeFault::Kind::ssh_down, 24h);
+  if (pod.container) pod.container->strike(RuntimeFault::Kind::hang, 24h);
 }
 
 // Pods and tasks.
