@@ -70,10 +70,18 @@ part_fuzz() {
     cmake --build build/fuzz --target fuzz_diagnose fuzz_evidence fuzz_status_line | tail -n 1 &&
     ctest --test-dir build/fuzz -L fuzz --output-on-failure
 }
-# The whole daemon on virtual time: a crash after every call of the stories.
+# The whole daemon on virtual time: 2,600 worlds (over 10,000 pod-hours) that reach everything they must, a crash after
+# every call of the stories, and faults put in on purpose, which must be caught.
 part_simulation() {
   build release gpuwarden-sim || return 1
-  timeout 600 build/release/gpuwarden-sim --crash-everywhere
+  local log=$logs/simulation
+  if timeout 900 build/release/gpuwarden-sim --seeds 2600 --probes >"$log" 2>&1; then
+    tail -n 1 "$log"
+  else
+    grep -vE '^ +[0-9]+ ' "$log" | tail -n 200
+    return 1
+  fi
+  timeout 600 build/release/gpuwarden-sim --crash-everywhere && timeout 900 tests/simulation/mutants.py
 }
 # The figures of the program, with 50 real pods, and of decide(); -V shows them.
 part_release() {

@@ -37,6 +37,7 @@ class Invariants {
     bool late{false};  ///< its worker's row had ended before it came
     std::size_t deletes_seen{0};
     std::optional<MonoTime> stray_since;  ///< without a live row, while everything could be seen
+    std::optional<MonoTime> dead_since;   ///< its process is gone, or it is frozen
     MonoTime unwell_at;                   ///< newest instant at which its worker was not in good health
   };
   struct Life {  // of one daemon
@@ -62,6 +63,7 @@ class Invariants {
   // Judgements about workers (invariants_workers.cpp).
   void watch_health();
   bool strikes(const SimPod& pod, RuntimeFault::Kind kind) const;
+  bool is_frozen(const SimPod& pod) const;
   bool is_unwell(const SimPod& pod) const;
   const Watched* watched(const std::string& worker) const;
   void check_plan(const control::TickReport& report);
@@ -89,6 +91,7 @@ class Invariants {
   std::size_t seen_pods_{0};
   std::vector<Watched> watched_;
   std::map<std::string, Life> lives_;
+  std::map<std::string, MonoTime> podless_;   ///< silent workers without a pod, since when
   std::map<std::string, MonoTime> replaced_;  ///< by heartbeat, in the window
   struct Limits {
     MonoTime until;

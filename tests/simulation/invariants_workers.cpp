@@ -35,9 +35,17 @@ bool Invariants::strikes(const SimPod& pod, RuntimeFault::Kind kind) const {
   });
 }
 
+/// It runs, and is neither heard nor reached any more.
+bool Invariants::is_frozen(const SimPod& pod) const {
+  return strikes(pod, RuntimeFault::Kind::network_down) && strikes(pod, RuntimeFault::Kind::ssh_down);
+}
+
 void Invariants::watch_health() {
   for (Watched& one : watched_) {
     if (!one.pod->exists() || is_unwell(*one.pod)) one.unwell_at = universe_.now();
+    const bool dead = !one.pod->exists() || !one.pod->health().process || is_frozen(*one.pod);
+    if (!dead) one.dead_since.reset();
+    if (dead && !one.dead_since) one.dead_since = universe_.now();
   }
 }
 
@@ -137,13 +145,16 @@ void Invariants::check_rows(const Life& life, const control::TickReport& report)
   if (silent != 1) return;
   // A single dead worker: six heartbeat periods and one poll from its last sign.
   const Watched* pod = watched(silent_worker->id.str());
-  const bool dead = pod == nullptr || !pod->pod->health().process;
   const Duration age = *silent_worker->heartbeat_age;
+  if (pod != nullptr && !pod->dead_since) return;
+  const MonoTime died = pod != nullptr
+                            ? *pod->dead_since
+                            : podless_.emplace(silent_worker->id.str(), universe_.now()).first->second;
+  const Duration dead_for = std::min(age, universe_.now() - died);
   // Nobody can look into a frozen one: two time-outs of unanswered questions are its proof.
-  const bool frozen = pod != nullptr && strikes(*pod->pod, RuntimeFault::Kind::network_down) &&
-                      strikes(*pod->pod, RuntimeFault::Kind::ssh_down);
+  const bool frozen = pod != nullptr && is_frozen(*pod->pod);
   const Duration longest = settings.heartbeat_timeout * (frozen ? 4 : 1) + grace;
-  if ((dead || frozen) && age > longest && good_for > age + grace)
+  if (dead_for > longest && good_for > dead_for + grace)
     universe_.violate("worker.detected", fmt::format("{} is dead and unnoticed {} s after its last heartbeat",
                                                      silent_worker->id.str(), age.count() / 1000));
 }
