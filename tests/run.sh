@@ -55,7 +55,12 @@ part_format() { tests/rooms/format.sh; }
 part_lint() {
   git ls-files "*.sh" .ci/run src/sandbox/pod/nvidia-smi | xargs shellcheck -x -e SC1091 && tests/support/stamps_test.sh
 }
-part_unit() { build asan && ctest --preset asan -j "$jobs" -L unit; }
+# The last line lets the whole daemon live through a few worlds under sanitizers; part simulation tells many more without.
+part_unit() {
+  build asan && ctest --preset asan -j "$jobs" -L unit || return 1
+  build/asan/gpuwarden-sim --seeds 4 >"$logs/worlds" 2>&1 || { cat "$logs/worlds"; return 1; }
+  tail -n 1 "$logs/worlds"
+}
 # Real processes under sanitizers on a busy machine may miss a time limit once; a defect fails twice. What needed a
 # second try is said again at the end. Most of their time is waiting, so one more than there are processors runs at once.
 part_integration() {
@@ -73,7 +78,7 @@ part_fuzz() {
 # The whole daemon on virtual time: 2,600 worlds (over 10,000 pod-hours) that reach everything they must, a crash after
 # every call of the stories, and faults put in on purpose, which must be caught.
 part_simulation() {
-  build release gpuwarden-sim || return 1
+  build release gpuwarden-sim simulation_tests && ctest --preset release -j "$jobs" -R '^simulation\.' --quiet || return 1
   local log=$logs/simulation
   if timeout 900 build/release/gpuwarden-sim --seeds 2600 --probes >"$log" 2>&1; then
     tail -n 1 "$log"
