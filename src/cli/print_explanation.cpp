@@ -74,8 +74,8 @@ void print_gates(const Json& json, Output& output) {
     if (opens && *opens <= Duration{0}) when = "could open with the next tick";
     if (opens && *opens > Duration{0})
       when = fmt::format("could open in {} ({})", format_duration(*opens), text(gate, "opens_at"));
-    const std::string remedy = text(gate, "remedy");
-    print_wrapped(output.out, "    ", 4, remedy.empty() ? when : when + "; " + remedy, 4, output.width);
+    if (const std::string remedy = text(gate, "remedy"); !remedy.empty()) when.append("; ").append(remedy);
+    print_wrapped(output.out, "    ", 4, when, 4, output.width);
   }
 }
 
