@@ -49,7 +49,10 @@ Signs signs_of(const Tick& tick, const Member& member, bool list_doubted) {
   if (seen.probed_alive && tick.now - seen.probed_at <= probe_every(tick.settings) * 2)
     signs.process_lives = seen.probed_alive;
   // Nobody is asked in an outage, so none of it counts.
-  if (seen.unanswered_since)
+  // And what was asked last must be news, or it is asked again first.
+  const bool can_answer = member.pod != nullptr && member.pod->ssh;
+  const bool asked_lately = seen.last_probe && tick.now - *seen.last_probe <= probe_every(tick.settings) * 2;
+  if (seen.unanswered_since && (asked_lately || !can_answer))
     signs.probes_unanswered = tick.now - std::max(*seen.unanswered_since, tick.memory.timers_restarted);
   if (seen.log_moved) signs.log_moved = tick.now - *seen.log_moved;
   return signs;

@@ -80,7 +80,7 @@ bool Invariants::cannot_be_told(const std::vector<Worker>& workers, const FailWo
            (worker.status == WorkerStatus::terminating && !worker.tasks.empty());
   });
   const Watched* pod = watched(action.worker.str());
-  const bool ssh_fails = universe_.now() - swarm_.troubled(Service::ssh) < kWellFor ||
+  const bool ssh_fails = universe_.now() - swarm_.troubled(Service::ssh) < kGiveUp ||
                          (pod != nullptr && strikes(*pod->pod, RuntimeFault::Kind::ssh_down));
   // Where one or two are watched, silence and unanswered probes are all there is, and both can lie at once.
   if (action.suspected == FailureCause::heartbeat_lost && heard < kEnoughForMass && ssh_fails) {
