@@ -201,6 +201,18 @@ TEST_F(Alone, AnOutageIsNoTimeInWhichSshWasUnreachable) {
   EXPECT_EQ(actions<FailWorker>(world.run(world.settings.poll, false)).size(), 1U);
 }
 
+TEST_F(Alone, AnOldQuestionIsAskedAgainBeforeItIsGivenUp) {
+  world.run(115s, false);
+  ASSERT_TRUE(world.memory.workers.at(worker()).last_probe.has_value());
+  world.in_flight = {worker()};  // so long nobody asks
+  world.run(10min, false);
+  world.in_flight.clear();
+  const Plan plan = world.run(world.settings.poll, false);
+  EXPECT_TRUE(actions<FailWorker>(plan).empty()) << words(plan);
+  EXPECT_EQ(actions<ProbeWorker>(plan).size(), 1U) << words(plan);
+  EXPECT_EQ(actions<FailWorker>(world.run(world.settings.poll, false)).size(), 1U);
+}
+
 TEST_F(Alone, ItsReplacementKeepsNobodyWaiting) {
   world.run(130s, false);
   world.shell_probe[worker()] = false;
