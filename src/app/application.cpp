@@ -1,16 +1,20 @@
 #include "gpuwarden/app/application.hpp"
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -53,6 +57,24 @@ std::unique_ptr<ports::Log> quiet_log(const cli::Invocation& invocation, const W
   LogSettings settings;
   settings.level = "error";
   return make_log(settings, world.redactor, world.clock);
+}
+
+/// "-" = standard input.
+Result<std::string> read_whole_file(const std::string& path) {
+  constexpr std::size_t kMost = std::size_t{16} << 20U;
+  std::ifstream file;
+  if (path != "-") file.open(path, std::ios::binary);
+  std::istream& in = path == "-" ? std::cin : file;
+  const auto trouble = [&path] {
+    return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable,
+                fmt::format("{}: {}", path, std::generic_category().message(errno)));
+  };
+  if (!in) return trouble();
+  std::string text(kMost, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(kMost));
+  if (in.bad()) return trouble();
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return text;
 }
 
 int run_command(const cli::Invocation& invocation, const config::Loaded& loaded, cli::Output output) {
@@ -131,6 +153,7 @@ int run_application(int argc, const char* const* argv) {
   const config::Source source = read_source();
   cli::Offline offline;
   offline.replay = [](const cli::ReplayRequest& request) { return replay({request.file, request.changes}); };
+  offline.read_file = read_whole_file;
   if (const auto code = cli::run_offline(invocation, source, offline, output)) return *code;
   const config::Loaded loaded = config::load(source, cli::ssh_key_need(invocation));
   if (invocation.command != "run") return run_command(invocation, loaded, output);

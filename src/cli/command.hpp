@@ -41,6 +41,7 @@ boost::asio::awaitable<int> resume(Scope scope);
 boost::asio::awaitable<int> doctor(Scope scope, std::function<void()> flush);
 int show_config(const Invocation& line, const config::Source& source, Output& output);
 int replay(const Invocation& line, const Offline& offline, Output& output);
+int diagnose(const Invocation& line, const Offline& offline, Output& output);
 int migrate(const Invocation& line, Output& output);
 int version(Output& output);
 

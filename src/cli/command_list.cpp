@@ -21,6 +21,9 @@ const std::vector<CommandInfo>& command_list() {
        "gpuwarden tasks\ngpuwarden tasks --status failed\ngpuwarden tasks --status in-progress"},
       {"failures", "Look", "why workers failed, newest first",
        "gpuwarden failures\ngpuwarden failures --since 2h --limit 20"},
+      {"diagnose", "Look", "the cause in an evidence document (needs no service)",
+       "gpuwarden diagnose evidence.json\n"
+       "gpuwarden failures --json | jq '.failures[0].evidence' | gpuwarden diagnose -"},
       {"replay", "Look", "recorded decisions again, also with other settings (needs no service)",
        "gpuwarden replay /var/log/gpuwarden/journal.jsonl\n"
        "gpuwarden replay journal.jsonl --set MAX_ACTIVE_GPUS=20 --set SCALE_UP_MULTIPLIER=1.5"},

@@ -68,6 +68,10 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
           ->type_name("NAME=VALUE")
           ->allow_extra_args(false);
     }
+    if (info.name == "diagnose")
+      command->add_option("FILE", raw.subject, "an evidence document in JSON; - = standard input")
+          ->required()
+          ->type_name("");
     if (info.name == "tasks")
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");

@@ -60,6 +60,7 @@ std::optional<int> run_offline(const Invocation& invocation, const config::Sourc
                                const Offline& offline, Output output) {
   output.json = output.json || invocation.json;
   if (invocation.command == "config") return show_config(invocation, source, output);
+  if (invocation.command == "diagnose") return diagnose(invocation, offline, output);
   if (invocation.command == "migrate") return migrate(invocation, output);
   if (invocation.command == "replay") return replay(invocation, offline, output);
   if (invocation.command == "version") return version(output);

@@ -44,6 +44,8 @@ struct ReplayRequest {
 struct Offline {
   /// JSON text; invalid_input = a change that cannot be made.
   std::function<Result<std::string>(const ReplayRequest&)> replay;
+  /// A file's text ("-" = standard input), at most 16 MB of it.
+  std::function<Result<std::string>(const std::string& path)> read_file;
 };
 
 /// Where and how a command speaks.
@@ -84,8 +86,8 @@ config::SshKey ssh_key_need(const Invocation& invocation);
 /// {"errors": [{name, problem, remedy}], "warnings": [...]}. Returns the exit code.
 int refuse_configuration(const config::Loaded& loaded, Output output);
 
-/// Commands that need no service: config, migrate, replay, version. nullopt = not one of them. `config`
-/// judges what `config::load` makes of the source and makes no SSH key.
+/// Commands that need no service: config, diagnose, migrate, replay, version. nullopt = not one of them.
+/// `config` judges what `config::load` makes of the source and makes no SSH key.
 std::optional<int> run_offline(const Invocation& invocation, const config::Source& source,
                                const Offline& offline, Output output);
 

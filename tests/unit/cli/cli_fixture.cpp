@@ -45,6 +45,7 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
     replayed.push_back(request);
     return replay_answer;
   };
+  offline.read_file = source.read_file;
   if (const auto code = run_offline(*line.invocation, source, offline, output))
     return {*code, out.str(), err.str()};
 

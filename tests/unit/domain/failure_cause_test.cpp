@@ -64,6 +64,9 @@ TEST(FailureCauses, TellTheOperatorWhatToDoInOneLine) {
     EXPECT_GT(about.advice.size(), 20U) << about.name;
     EXPECT_EQ(about.advice.find('\n'), std::string_view::npos) << about.name;
     EXPECT_TRUE(advice.insert(about.advice).second) << about.name << " has another cause's advice";
+    EXPECT_TRUE(about.advice.find("`gpuwarden ") != std::string_view::npos ||
+                about.advice.find("`systemctl reload gpuwarden`") != std::string_view::npos)
+        << about.name << " names no command to type";
   }
 }
 
