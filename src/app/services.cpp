@@ -48,6 +48,7 @@ control::LoopSettings loop_settings(const config::Config& config, std::string ho
   settings.control = config.control;
   settings.policy = config.policy;
   settings.bootstrap = config.bootstrap;
+  settings.bootstrap.ship_logs = config.supabase.db_logging;
   settings.policy.script_hash = bootstrap::script_hash(config.bootstrap, config.control.image);
   settings.holder = std::move(holder);
   settings.ssh_public_key = config.ssh.public_key;

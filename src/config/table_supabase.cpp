@@ -43,7 +43,8 @@ std::vector<Variable> supabase_variables() {
        .group = group,
        .type = yes_no(in(&Config::supabase, &SupabaseSettings::db_logging)),
        .default_value = "false",
-       .meaning = "Also write log lines into the table system_logs.",
+       .meaning =
+           "Also write log lines into the table system_logs: the daemon's own, and those of its workers.",
        .restart = true},
   };
 }

@@ -48,6 +48,24 @@ language sql immutable as $$
   select case when jsonb_typeof(value_param) in ('number', 'string') and octet_length(value_param::text) <= 100 then value_param end
 $$;
 
+-- Lines of the worker's log that came with a report, into system_logs: in their order, in this worker's name only, at most
+-- 300. They never make the report fail. A project without that table has none.
+create or replace function public.gpuwarden_store_lines(mine public.gpuwarden_workers, lines_param jsonb) returns void
+language plpgsql set search_path = public, pg_temp as $$
+begin
+  if jsonb_typeof(lines_param) is distinct from 'array' or to_regclass('public.system_logs') is null then return; end if;
+  perform public.gpuwarden_store_logs(
+    (select jsonb_agg(jsonb_build_object('timestamp', clock_timestamp() + l.place * interval '1 microsecond',
+              'source_type', 'worker', 'source_id', mine.worker_id, 'level', left(coalesce(l.entry ->> 'level', 'INFO'), 20),
+              'message', left(coalesce(l.entry ->> 'message', ''), 4000),
+              'metadata', jsonb_build_object('owner', mine.owner, 'pod', mine.pod_id)) order by l.place)
+     from (select entry, place from jsonb_array_elements(lines_param) with ordinality as e(entry, place) limit 300) l),
+    mine.worker_id);
+exception
+  when others then null;
+end
+$$;
+
 create or replace function public.gpuwarden_worker_report(worker_id_param text, token_param text, report_param jsonb)
 returns jsonb
 language plpgsql security definer set search_path = public, pg_temp as $$
@@ -98,6 +116,7 @@ begin
       where worker_id = worker_id_param;
     end if;
   end if;
+  if report_param ? 'lines' then perform public.gpuwarden_store_lines(mine, report_param -> 'lines'); end if;
   select value into options from public.gpuwarden_state where owner = mine.owner and key = 'settings';
   return jsonb_build_object(
     'directive', case when state in ('error', 'terminated') then 'stop'

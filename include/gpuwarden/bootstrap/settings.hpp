@@ -21,6 +21,7 @@ struct Settings {
   bool agent_heartbeats{true};  ///< WORKER_HEARTBEAT: agent or worker
   int max_restarts{0};
   bool auto_start{true};
+  bool ship_logs{false};  ///< the worker's log lines go to system_logs, with its heartbeats
   Duration heartbeat_interval{20s};
   Duration pod_lease{3600s};
   std::optional<int> min_memory_gb;

@@ -188,6 +188,7 @@ gw_judge_end() {
 # Before the worker was up its end is a step that failed, afterwards a crash.
 gw_report_crash() {
   local tail name
+  gw_take_lines all
   gw_tail "$run/worker.log"
   if ((gw_announced == 0)); then
     gw_status start fail "exit=$1" "signal=$2"
@@ -196,7 +197,8 @@ gw_report_crash() {
   gw_tail_json tail
   gw_json name "$2"
   if [ -z "$2" ]; then name=null; fi
-  gw_spool "{\"kind\":\"crash\",\"exit_code\":$1,\"signal\":$name,\"tail\":$tail,\"ran_s\":$3}"
+  gw_spool "{\"kind\":\"crash\",\"exit_code\":$1,\"signal\":$name,\"tail\":$tail,\"ran_s\":$3$gw_new_lines}"
+  gw_lines_sent
   gw_status start fail "exit=$1" "signal=$2" report=no
 }
 

@@ -6,7 +6,7 @@ umask 022
 run=$1
 printf '%s\n' "$$" >"$run/bootstrap.pid"
 printf '%s\n' "$$" >"$run/agent.pid"
-for part in lib couriers preflight checkout lock process agent lease; do
+for part in lib log_lines couriers preflight checkout lock process agent lease; do
   # shellcheck source=/dev/null
   . "$run/$part.sh"
 done

@@ -89,7 +89,9 @@ gw_courier_of_heartbeats() {
     gw_disk_free disk "$gw_where"
     gw_now now
     [ -e "$run/alive" ] || break
-    if gw_send "{\"kind\":\"heartbeat\"$gw_figures${disk:+,\"disk_free_mb\":$disk},\"uptime_s\":$(((now - gw_began) / 1000))}"; then
+    gw_take_lines
+    if gw_send "{\"kind\":\"heartbeat\"$gw_figures${disk:+,\"disk_free_mb\":$disk},\"uptime_s\":$(((now - gw_began) / 1000))$gw_new_lines}"; then
+      gw_lines_sent
       pause=250
       gw_emit_answer heartbeat
     else

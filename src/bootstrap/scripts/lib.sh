@@ -96,8 +96,19 @@ gw_redact() {
   printf -v "$1" '%s' "$_open"
 }
 
-# gw_tail FILE [LINES [FROM]]: last lines of a file (from byte FROM on) into the array gw_lines, as a terminal would
-# show them: what a carriage return or a colour code hides is gone. Secrets are taken out before long lines are cut.
+# gw_plain NAME: a log line as a terminal would show it: what a carriage return or a colour code hides is gone. Secrets are
+# taken out before a long line is cut.
+gw_plain() {
+  local LC_ALL=C _line=${!1}
+  _line=${_line%$'\r'}
+  _line=${_line##*$'\r'}
+  _line=${_line//$'\e['*([0-9;?])[a-zA-Z]/}
+  _line=${_line//$'\e]'*([!$'\a'])$'\a'/}
+  gw_redact _line
+  printf -v "$1" '%s' "${_line:0:1000}"
+}
+
+# gw_tail FILE [LINES [FROM]]: last lines of a file (from byte FROM on) into the array gw_lines, cleaned by gw_plain.
 gw_tail() {
   local LC_ALL=C file=$1 most=${2:-30} from=${3:-0} chunk=65536 size=0 lines=() line
   gw_lines=()
@@ -109,12 +120,7 @@ gw_tail() {
   # The first line of a chunk is only a part: a secret in it would not be known any more.
   if [ $size -gt $chunk ] && [ ${#lines[@]} -gt 1 ]; then lines=("${lines[@]:1}"); fi
   for line in "${lines[@]}"; do
-    line=${line%$'\r'}
-    line=${line##*$'\r'}
-    line=${line//$'\e['*([0-9;?])[a-zA-Z]/}
-    line=${line//$'\e]'*([!$'\a'])$'\a'/}
-    gw_redact line
-    line=${line:0:1000}
+    gw_plain line
     if [[ $line == *[!$' \t']* ]]; then gw_lines+=("$line"); fi
   done
   if [ ${#gw_lines[@]} -gt "$most" ]; then gw_lines=("${gw_lines[@]: -most}"); fi

@@ -64,6 +64,71 @@ TEST(Agent, ACrashBehindADatabaseThatHangsIsStillSeenOnThePodWithinASecond) {
   EXPECT_TRUE(eventually(1s, [&] { return pod.file("status").find("\"exit\":9") != std::string::npos; }));
 }
 
+TEST(Agent, SendsTheWorkersNewLogLinesWithItsReportsWhereTheyAreWanted) {
+  const Site site;
+  std::atomic<bool> away{false};
+  Peer peer([&](const nlohmann::json&) { return away ? 503 : 200; });
+  Pod pod(site, peer.url);
+  pod.settings.ship_logs = true;
+  site.commit(
+      "echo first line; printf '\\033[31mWARNING second\\033[0m\\n'; trap 'echo later "
+      "$GPUWARDEN_WORKER_TOKEN; printf half' "
+      "USR1; trap 'printf \"RuntimeError: the end\"; exit 3' USR2; while :; do sleep 0.05; done");
+  ASSERT_EQ(pod.launch().story().back(), "start end");
+  const auto sent = [&] {
+    std::vector<std::string> lines;
+    for (const auto& sent : peer.reports()) {
+      if (!sent.report.contains("lines")) continue;
+      for (const auto& line : sent.report["lines"])
+        lines.push_back(line["level"].get<std::string>() + " " + line["message"].get<std::string>());
+    }
+    return lines;
+  };
+  EXPECT_TRUE(eventually(5s, [&] { return sent().size() == 2; }));
+  EXPECT_EQ(sent(), (std::vector<std::string>{"INFO first line", "WARNING WARNING second"}));
+  ::kill(pod.pid_in("worker.pid"), SIGUSR1);
+  EXPECT_TRUE(eventually(5s, [&] { return sent().size() == 3; }));
+  EXPECT_EQ(sent().back(), "INFO later [redacted]") << "what has not ended is no line yet";
+  away = true;
+  std::this_thread::sleep_for(1500ms);
+  away = false;
+  ::kill(pod.pid_in("worker.pid"), SIGUSR2);
+  EXPECT_TRUE(eventually(10s, [&] { return sent().size() == 4; })) << "the last words come with the crash";
+  EXPECT_EQ(sent().back(), "ERROR halfRuntimeError: the end");
+}
+
+TEST(Agent, LeavesOutAndCountsLogLinesThatTheDatabaseDoesNotTakeInTime) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  pod.settings.ship_logs = true;
+  site.commit(
+      "for i in $(seq 3000); do echo \"line $i: some words that fill the line up\"; done; exec sleep 1000");
+  ASSERT_EQ(pod.launch().story().back(), "start end");
+  nlohmann::json lines;
+  ASSERT_TRUE(eventually(5s, [&] {
+    for (const auto& sent : peer.reports())
+      if (sent.report.contains("lines")) lines = sent.report["lines"];
+    return !lines.is_null();
+  }));
+  EXPECT_LT(lines.dump().size(), 32768U);
+  EXPECT_THAT(lines.front()["message"].get<std::string>(),
+              testing::MatchesRegex("[0-9]+ lines before this one were left out.*"));
+  EXPECT_EQ(std::atoi(lines.front()["message"].get<std::string>().c_str()),
+            3000 - static_cast<int>(lines.size() - 1));
+  EXPECT_THAT(lines.back()["message"].get<std::string>(), HasSubstr("line 3000:"));
+}
+
+TEST(Agent, SendsNoLogLinesWhereNobodyAskedForThem) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  site.commit("echo a line; exec sleep 1000");
+  ASSERT_EQ(pod.launch().story().back(), "start end");
+  ASSERT_TRUE(eventually(5s, [&] { return !peer.reports("heartbeat").empty(); }));
+  for (const auto& sent : peer.reports()) EXPECT_FALSE(sent.report.contains("lines"));
+}
+
 TEST(Agent, NamesTheSignalThatKilledARunningWorker) {
   const Site site;
   Peer peer;

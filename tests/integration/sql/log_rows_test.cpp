@@ -38,5 +38,38 @@ TEST_F(LogRows, ArriveInSystemLogsWithEveryColumn) {
     "metadata":{"event":"drain","reason":"idle"},"day":"2026-11-24"})"));
 }
 
+TEST_F(LogRows, OfAWorkerComeWithItsReportsInTheirOrderAndInItsNameOnly) {
+  const auto pod = worker("aaaaaaaa");
+  const Json lines =
+      Json::parse(R"([{"level":"INFO","message":"one","worker_id":"another","source_type":"orchestrator_gpu"},
+    {"level":"error","message":"two"}, "no object", {"message":"four"}])");
+  EXPECT_EQ(pod.report({{"kind", "heartbeat"}, {"lines", lines}}).status, 200);
+  EXPECT_EQ(
+      pod.report({{"kind", "crash"}, {"exit_code", 1}, {"lines", {{{"level", "INFO"}, {"message", "five"}}}}})
+          .status,
+      200);
+  const Json rows = project().rows(
+      "select source_type, source_id, worker_id, log_level, message from public.system_logs where source_id "
+      "= '" +
+      pod.id + "' order by \"timestamp\"");
+  Json messages = Json::array();
+  for (const Json& row : rows) {
+    messages.push_back(row["log_level"].get<std::string>() + " " + row["message"].get<std::string>());
+    EXPECT_EQ(row["source_type"], "worker");
+    EXPECT_EQ(row["worker_id"], pod.id);
+  }
+  EXPECT_EQ(messages, Json::parse(R"(["INFO one","ERROR two","INFO ","INFO four","INFO five"])"));
+  EXPECT_EQ(pod.report({{"kind", "heartbeat"}, {"lines", "nonsense"}}).status, 200);
+}
+
+TEST_F(LogRows, OfAWorkerNeverMakeItsHeartbeatFailWhereThereIsNoSuchTable) {
+  const auto pod = worker("bbbbbbbb");
+  project().exec("alter table public.system_logs rename to elsewhere");
+  const auto answer = pod.report({{"kind", "heartbeat"}, {"lines", {{{"message", "x"}}}}});
+  project().exec("alter table public.elsewhere rename to system_logs");
+  EXPECT_EQ(answer.status, 200) << answer.text;
+  EXPECT_FALSE(row(pod.id).at("heartbeat_at").is_null());
+}
+
 }  // namespace
 }  // namespace gpuwarden::test

@@ -71,7 +71,8 @@ TEST(ConfigCommand, ExplainsEveryVariableInGroups) {
             "      Who counts the waiting tasks: gpuwarden_queue_depth() (sql) or the edge\n"
             "      function task-counts. Takes sql or edge.\n"
             "  ENABLE_DB_LOGGING=false  [default]\n"
-            "      Also write log lines into the table system_logs. Takes true or false.\n"
+            "      Also write log lines into the table system_logs: the daemon's own, and\n"
+            "      those of its workers. Takes true or false.\n"
             "\n");
   EXPECT_NE(said.out.find("  WORKER_SETUP_CMD=python3 -m venv .venv && .venv/bin/pip install --no-cache-dir\n"
                           "      -r requirements.txt\n"
