@@ -96,7 +96,7 @@ part_release() {
   GPUWARDEN_MEASURE_WORKERS=${GPUWARDEN_MEASURE_WORKERS:-50} ctest --preset release -j 1 -L "measured|bench" -V >"$logs/measured" 2>&1
   local code=$?
   if [ $code -eq 0 ]; then
-    grep -hoE '(workers [0-9]+|[0-9]+ pods brought up|(fleet|counted|timed|eventful) +[a-z0-9]+ |[0-9]+% tests).*' "$logs/measured"
+    grep -hoE '(workers [0-9]+|failing |[0-9]+ pods brought up|(fleet|counted|timed|eventful) +[a-z0-9]+ |[0-9]+% tests).*' "$logs/measured"
   else
     cat "$logs/measured"
   fi
