@@ -68,8 +68,15 @@ void visit_fields(V&& v, A<BreakerOverride> auto& x) {
 template <class V>
 void visit_fields(V&& v, A<StartOutcome> auto& x) {
   v("worker", x.worker), v("success", x.success), v("cause", x.cause), v("placement", x.placement);
-  v("fingerprint", x.fingerprint), v("script_hash", x.script_hash), v("generation", x.generation);
+  v("fingerprint", x.fingerprint), v("summary", x.summary), v("script_hash", x.script_hash),
+      v("generation", x.generation);
   v("age", x.age), v("took", x.took);
+}
+
+template <class V>
+void visit_fields(V&& v, A<FailingWay> auto& x) {
+  v("cause", x.cause), v("fingerprint", x.fingerprint), v("summary", x.summary), v("newest", x.newest);
+  v("newest_age", x.newest_age), v("count", x.count), v("cost_usd", x.cost_usd);
 }
 
 template <class V>
@@ -114,7 +121,7 @@ void visit_fields(V&& v, A<Snapshot> auto& x) {
   v("breaker_override", x.breaker_override), v("switches", x.switches), v("tombstones", x.tombstones);
   v("rescuable", x.rescuable), v("spent_last_day_usd", x.spent_last_day_usd);
   v("fruitless_last_day_usd", x.fruitless_last_day_usd), v("pace", x.pace);
-  v("recent_failures", x.recent_failures), v("beacon", x.beacon);
+  v("recent_failures", x.recent_failures), v("beacon", x.beacon), v("failing", x.failing);
 }
 
 template <class V>

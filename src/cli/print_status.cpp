@@ -28,6 +28,22 @@ void print_daemon(const Json& status, Output& output) {
   output.out << "\n";
 }
 
+/// The same one-line cause as in the log, the breaker's word and the alert.
+void print_failing(const Json& status, Output& output) {
+  const Json& failing = at(status, "failing");
+  if (!failing.is_array()) return;
+  std::string_view label = "Failing";
+  for (const Json& way : failing) {
+    const Json& count = at(way, "count");
+    const bool several = count.is_number() && count.get<double>() != 1;
+    output.out << fmt::format("{:<9}{} {}, newest {} ago: ", label, number(way, "count"),
+                              several ? "workers" : "worker", span(way, "newest_age_s"))
+               << paint(text(way, "cause"), Colour::red, output.colour) << ": " << text(way, "summary")
+               << "\n";
+    label = "";
+  }
+}
+
 void print_figures(const Json& status, Output& output) {
   const Json& queue = at(status, "queue");
   const Json& scale = at(status, "scale");
@@ -49,6 +65,7 @@ void print_figures(const Json& status, Output& output) {
     if (state != "closed" && !reason.empty()) output.out << ": " << reason;
     output.out << "\n";
   }
+  print_failing(status, output);
   if (at(status, "paused") == true)
     output.out << "Paused   " << paint("yes", Colour::yellow, output.colour)
                << ": nothing is started or removed\n";

@@ -39,6 +39,20 @@ Json queue_json(const QueueDepth& queue) {
           {"by_type", std::move(types)}};
 }
 
+Json failing_json(const Snapshot& snapshot) {
+  Json ways = Json::array();
+  for (const FailingWay& way : snapshot.failing) {
+    ways.push_back({{"cause", to_string(way.cause)},
+                    {"summary", way.summary},
+                    {"fingerprint", way.fingerprint},
+                    {"count", way.count},
+                    {"cost_usd", way.cost_usd},
+                    {"newest", way.newest.str()},
+                    {"newest_age_s", seconds(way.newest_age)}});
+  }
+  return ways;
+}
+
 Json scale_json(const Snapshot& snapshot) {
   int active = 0, idle = 0, spawning = 0, draining = 0;
   for (const Worker& worker : snapshot.workers) {
@@ -70,6 +84,7 @@ Json snapshot_status(const Snapshot& snapshot, const Error& daemon_error) {
             {"state_age_s", seconds(breaker.state_age)},
             {"pause_s", seconds(breaker.pause)},
             {"reason", breaker.reason}}},
+          {"failing", failing_json(snapshot)},
           {"paused", snapshot.switches.paused},
           {"spent_last_day_usd", snapshot.spent_last_day_usd},
           {"fruitless_last_day_usd", snapshot.fruitless_last_day_usd},

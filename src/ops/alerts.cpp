@@ -14,8 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kSameFailure = 10min;
-constexpr Duration kSameGate = 1h;
+constexpr Duration kReminder = 1h;  // of the same failure or gate
 constexpr Duration kOutageIsNews = 2min;
 
 std::string field(const ports::LogFields& fields, std::string_view name) {
@@ -78,7 +77,7 @@ std::optional<Alert> AlertRules::of_failure(std::string_view message, const port
   } else {
     key += "/" + field(fields, "fingerprint");
   }
-  return limited(key, kSameFailure, std::move(alert), now);
+  return limited(key, kReminder, std::move(alert), now);
 }
 
 std::optional<Alert> AlertRules::of_gate(std::string_view reason, const ports::LogFields& fields,
@@ -112,7 +111,7 @@ std::optional<Alert> AlertRules::of_gate(std::string_view reason, const ports::L
     return std::nullopt;
   }
   alert.evidence = std::string(reason);
-  return limited("gate/" + gate, kSameGate, std::move(alert), now);
+  return limited("gate/" + gate, kReminder, std::move(alert), now);
 }
 
 std::optional<Alert> AlertRules::of_lost(const ports::LogFields& fields, MonoTime now, WallTime at) {
@@ -130,7 +129,7 @@ std::optional<Alert> AlertRules::of_lost(const ports::LogFields& fields, MonoTim
     alert->evidence = error;
     alert->advice = fmt::format("Set a valid {}, then: systemctl restart gpuwarden", key);
     outage.told = true;
-    alert = limited("unauthorized/" + service, kSameFailure, std::move(*alert), now);
+    alert = limited("unauthorized/" + service, kReminder, std::move(*alert), now);
   }
   outages_[service] = std::move(outage);
   return alert;
@@ -149,7 +148,8 @@ std::optional<Alert> AlertRules::of_back(const std::string& service, MonoTime no
 
 std::optional<Alert> AlertRules::of(ports::LogLevel level, std::string_view event, std::string_view message,
                                     const ports::LogFields& fields, MonoTime now, WallTime at) {
-  if (event == "worker_failed") return of_failure(message, fields, now, at);
+  // The crash bundle may name another cause than the first look.
+  if (event == "worker_failed" || event == "cause_sharpened") return of_failure(message, fields, now, at);
   if (event == "held_back") return of_gate(message, fields, now, at);
   if (event == "source_lost") return of_lost(fields, now, at);
   if (event == "source_back") return of_back(field(fields, "service"), now, at);
@@ -158,11 +158,18 @@ std::optional<Alert> AlertRules::of(ports::LogLevel level, std::string_view even
     const auto says = [&](BreakerState state) {
       return message == fmt::format("breaker {}", to_string(state));
     };
-    if (says(BreakerState::open) && !std::exchange(breaker_open_, true))
-      return breaker_alert(true, field(fields, "reason"), at);
+    Alert alert = breaker_alert(!says(BreakerState::closed), field(fields, "reason"), at);
+    if (says(BreakerState::open)) {
+      if (breaker_) {
+        breaker_->told = std::move(alert);  // a failed canary is no news, but the newest reason
+        return std::nullopt;
+      }
+      breaker_ = OpenBreaker{alert, now, now};
+      return alert;
+    }
     if (says(BreakerState::closed)) {
-      breaker_open_ = false;
-      return breaker_alert(false, field(fields, "reason"), at);
+      breaker_.reset();
+      return alert;
     }
   }
   return std::nullopt;
@@ -179,6 +186,14 @@ std::vector<Alert> AlertRules::due(MonoTime now, WallTime at) {
                        at);
     alert.evidence = outage.error;
     alert.advice = "gpuwarden doctor";
+    alerts.push_back(std::move(alert));
+  }
+  if (breaker_ && now - breaker_->last >= kReminder) {
+    breaker_->last = now;
+    Alert alert = breaker_->told;
+    alert.text = fmt::format("The breaker has not closed for {}: no pods are created but probes.",
+                             format_duration(now - breaker_->since));
+    alert.at = at;
     alerts.push_back(std::move(alert));
   }
   for (auto told = told_.begin(); told != told_.end();) {

@@ -52,6 +52,7 @@ Json status_json(const control::View& view, const std::vector<BudgetWindow>& bud
   json["daemon"]["epoch"] = snapshot.leader.epoch;
   json["queue"] = queue_json(snapshot.queue);
   json["breaker"] = breaker_json(snapshot);
+  json["failing"] = failing_json(snapshot);
   json["paused"] = snapshot.switches.paused;
   json["spent_last_day_usd"] = snapshot.spent_last_day_usd;
   json["fruitless_last_day_usd"] = snapshot.fruitless_last_day_usd;

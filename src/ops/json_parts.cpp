@@ -122,6 +122,20 @@ Json breaker_json(const Snapshot& snapshot) {
           {"failures", failures}};
 }
 
+Json failing_json(const Snapshot& snapshot) {
+  Json ways = Json::array();
+  for (const FailingWay& way : snapshot.failing) {
+    ways.push_back({{"cause", to_string(way.cause)},
+                    {"summary", way.summary},
+                    {"fingerprint", way.fingerprint},
+                    {"count", way.count},
+                    {"cost_usd", way.cost_usd},
+                    {"newest", way.newest.str()},
+                    {"newest_age_s", seconds(way.newest_age)}});
+  }
+  return ways;
+}
+
 Json report_json(const control::TickReport& report) {
   Json json{{"tick", report.number},
             {"at", format_time_ms(report.at)},

@@ -52,15 +52,11 @@ BreakerMemory closed(const BreakerMemory& kept, std::string reason) {
   return next;
 }
 
-std::string words(const std::optional<FailureCause>& cause) {
-  return cause ? std::string(to_string(*cause)) : std::string("failures");
-}
-
 BreakerMemory after_probe(const BreakerInput& input, const Settings& settings) {
   const BreakerMemory& kept = input.kept;
   if (input.tally.newest)
     return opened(input, settings, next_pause(kept.pause, settings),
-                  fmt::format("the canary failed: {}", words(input.tally.newest)));
+                  fmt::format("the canary failed: {}", cause_words(input.tally.newest_failure)));
   const int successes = std::max(kept.canary_successes, input.tally.successes);
   if (successes >= kSuccessesToClose) return closed(kept, fmt::format("{} canaries came up", successes));
   BreakerMemory next = kept;
@@ -153,7 +149,7 @@ std::optional<std::string> beyond_places(const Scopes& scopes, const std::vector
                                      [&](const Start* start) { return !(start->place() == newest); });
   if (!elsewhere) return std::nullopt;
   return fmt::format("the last {} starts all failed, wherever they were, newest: {}", lost,
-                     to_string(all.back()->outcome->cause));
+                     cause_words(all.back()->outcome));
 }
 
 /// A canary of that generation or a later one (whose state could not be saved yet) on its way.
@@ -196,17 +192,19 @@ Scopes judge_places(BreakerInput& input, const Evidence& evidence, const Breaker
 
 std::optional<std::string> reason_to_open(const Tally& tally, const Settings& settings) {
   if (tally.certain)
-    return fmt::format("{} twice: the next try would fail the same way", to_string(*tally.certain));
+    return fmt::format("failed twice, and the next try would fail the same way: {}",
+                       cause_words(tally.repeated_certain));
   if (tally.repeats)
-    return fmt::format("{} starts in a row failed in the same new way: {} ({})", tally.failures_in_a_row,
-                       to_string(*tally.repeats), tally.fingerprint);
+    return fmt::format("{} starts in a row failed in the same new way: {}", tally.failures_in_a_row,
+                       cause_words(tally.repeated));
   if (tally.outcomes >= std::max(1, settings.min_workers_for_rate) &&
       tally.failures > settings.max_failure_rate * tally.outcomes)
-    return fmt::format("{:g} of {} starts failed within {}, newest: {}; {}", tally.failures, tally.outcomes,
-                       format_duration(settings.failure_window), words(tally.newest), figures(tally));
+    return fmt::format("{:g} of {} starts failed within {} ({}), newest: {}", tally.failures, tally.outcomes,
+                       format_duration(settings.failure_window), figures(tally),
+                       cause_words(tally.newest_failure));
   if (tally.alarmed)
-    return fmt::format("far more starts fail than usual, newest: {}; {}", words(tally.newest),
-                       figures(tally));
+    return fmt::format("far more starts fail than usual ({}), newest: {}", figures(tally),
+                       cause_words(tally.newest_failure));
   return std::nullopt;
 }
 

@@ -76,7 +76,7 @@ int number(std::string_view digits) {
 /// The newest failures of one class since a success: how many are the same.
 struct Run {
   std::string_view fingerprint;
-  FailureCause cause{};
+  const StartOutcome* first{nullptr};
   int count{0};
   bool ended{false};
   WallTime newest{}, third{};  ///< when asked for
@@ -86,7 +86,7 @@ struct Run {
     if (ended) return;
     if (count == 0) {
       fingerprint = seen;
-      cause = start.outcome->cause;
+      first = start.outcome;
       newest = start.asked;
     }
     ended = seen.empty() || seen != fingerprint;
@@ -121,7 +121,8 @@ void find_repeats(Tally& tally, const View& view, const std::vector<StartUnderWa
     };
     if (std::any_of(under_way.begin(), under_way.end(), between)) continue;
     if (is_sporadic(view, run.fingerprint)) continue;
-    tally.repeats = run.cause;
+    tally.repeats = run.first->cause;
+    tally.repeated = run.first;
     tally.fingerprint = run.fingerprint;
     return;
   }
@@ -185,6 +186,12 @@ Evidence collect_evidence(const Snapshot& snapshot, const Settings& settings) {
   return evidence;
 }
 
+std::string cause_words(const StartOutcome* failure) {
+  if (failure == nullptr) return "failures";
+  const std::string_view name = to_string(failure->cause);
+  return failure->summary.empty() ? std::string(name) : fmt::format("{}: {}", name, failure->summary);
+}
+
 bool is_certain(FailureCause cause) {
   return std::find(kCertain.begin(), kCertain.end(), cause) != kCertain.end();
 }
@@ -215,10 +222,17 @@ Tally tally(const View& view, const std::vector<StartUnderWay>& under_way, const
       if (!result.had_trouble) ++result.successes_since_trouble;
     } else {
       if (last_failed) result.had_trouble = true;
-      if (!result.newest) result.newest = outcome.cause;
+      if (!result.newest) {
+        result.newest = outcome.cause;
+        result.newest_failure = &outcome;
+      }
       if (in_a_row) {
         ++result.failures_in_a_row;
-        if (is_second(outcome.cause)) result.certain = outcome.cause;
+        if (is_second(outcome.cause)) {
+          result.certain = outcome.cause;
+          // Both are of this cause; the newer one speaks where the newest failure is.
+          result.repeated_certain = result.newest == outcome.cause ? result.newest_failure : &outcome;
+        }
       }
     }
     last_failed = !outcome.success;

@@ -44,12 +44,12 @@ bool is_known_elsewhere(const Evidence& evidence, const Place& place, const std:
 std::optional<std::string> reason_to_open(const Evidence& evidence, const ScopeKey& key, const View& view,
                                           const Tally& tally) {
   if (tally.repeats && !is_known_elsewhere(evidence, key.place, tally.fingerprint))
-    return fmt::format("{} starts there in a row failed in the same new way: {} ({})",
-                       tally.failures_in_a_row, to_string(*tally.repeats), tally.fingerprint);
+    return fmt::format("{} starts there in a row failed in the same new way: {}", tally.failures_in_a_row,
+                       cause_words(tally.repeated));
   if (!tally.alarmed) return std::nullopt;
-  return fmt::format("{} of {} starts there failed, newest: {}; {}",
-                     static_cast<int>(view.size()) - tally.successes, view.size(),
-                     to_string(tally.newest.value_or(FailureCause::unclassified)), figures(tally));
+  return fmt::format("{} of {} starts there failed ({}), newest: {}",
+                     static_cast<int>(view.size()) - tally.successes, view.size(), figures(tally),
+                     cause_words(tally.newest_failure));
 }
 
 struct Judge {
@@ -95,7 +95,7 @@ struct Judge {
     }
     if (there.newest)
       return open(scope, key, next_pause(scope.pause, settings),
-                  fmt::format("the canary failed: {}", to_string(*there.newest)));
+                  fmt::format("the canary failed: {}", cause_words(there.newest_failure)));
     scope.canary_successes = std::max(scope.canary_successes, there.successes);
     if (scope.canary_successes < kSuccessesToClose) return;
     change(scope, key, BreakerState::closed, fmt::format("{} canaries came up", kSuccessesToClose));

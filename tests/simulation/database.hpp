@@ -112,6 +112,7 @@ class Database {
   std::pair<double, double> spent(const Owned& owned, WallTime now) const;  ///< all of it, the fruitless part
   void adopt_requests(Owned& owned, WallTime now);
   Json recent_failures_json(const Owned& owned, WallTime now) const;
+  Json failing_json(const Owned& owned, double window_sec, WallTime now) const;
   Json exchange_beacon(const std::string& owner, const Json& options, WallTime now);
 
   // Rows of workers (database_worker_rows.cpp).

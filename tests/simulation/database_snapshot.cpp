@@ -78,6 +78,7 @@ json Database::snapshot(const json& arguments, WallTime now) {
   out["fruitless_last_day_usd"] = fruitless_usd;
   out["pace"] = pace_json(now);
   out["recent_failures"] = recent_failures_json(owned, now);
+  out["failing"] = failing_json(owned, window, now);
   out["beacon"] = std::move(beacon);
   return out;
 }
@@ -171,13 +172,18 @@ json Database::outcomes_json(const Owned& owned, double window_sec, WallTime now
     if (row.outcome_at <= since || out.size() == kMost) break;
     const bool success = row.outcome == "success";
     const auto failure = success ? failures_.end() : failures_.find(row.id);
-    json outcome = {
-        {"worker_id", row.id},    {"success", success},           {"cause", nullptr},
-        {"fingerprint", nullptr}, {"generation", row.generation}, {"age_s", sql::age(now, row.outcome_at)},
-        {"took_s", nullptr}};
+    json outcome = {{"worker_id", row.id},
+                    {"success", success},
+                    {"cause", nullptr},
+                    {"fingerprint", nullptr},
+                    {"generation", row.generation},
+                    {"age_s", sql::age(now, row.outcome_at)},
+                    {"took_s", nullptr},
+                    {"summary", nullptr}};
     if (success) outcome["took_s"] = sql::age(row.outcome_at, row.registered_at);
     if (failure != failures_.end()) {
       outcome["cause"] = failure->second.cause;
+      outcome["summary"] = failure->second.summary;
       outcome["fingerprint"] = sql::or_null(failure->second.fingerprint);
     }
     for (const char* key : {"gpu", "data_center", "volume_id", "cloud", "script_hash"})
@@ -212,6 +218,42 @@ json Database::recent_failures_json(const Owned& owned, WallTime now) const {
     if (silent == nullptr || !silent->is_number()) continue;
     out.push_back(
         {{"worker_id", failure.worker}, {"age_s", sql::age(now, failure.created_at)}, {"silent_s", *silent}});
+  }
+  return out;
+}
+
+json Database::failing_json(const Owned& owned, double window_sec, WallTime now) const {
+  constexpr std::size_t kMost = 1000, kMostWays = 5, kLongest = 300;
+  struct Way {
+    const rows::Failure* newest{nullptr};
+    long count{0};
+    double cost_usd{0};
+  };
+  const auto since = now - sql::duration_of(window_sec);
+  std::vector<Way> ways;
+  std::size_t seen = 0;
+  for (auto entry = owned.failures.rbegin(); entry != owned.failures.rend() && seen < kMost;
+       ++entry, ++seen) {
+    const rows::Failure& failure = *entry->second;
+    if (failure.created_at <= since) break;
+    auto way = std::find_if(ways.begin(), ways.end(), [&](const Way& known) {
+      return known.newest->cause == failure.cause && known.newest->fingerprint == failure.fingerprint;
+    });
+    if (way == ways.end()) way = ways.insert(ways.end(), Way{&failure});
+    ++way->count;
+    way->cost_usd += failure.cost_usd;
+  }
+  std::stable_sort(ways.begin(), ways.end(), [](const Way& a, const Way& b) { return a.count > b.count; });
+  if (ways.size() > kMostWays) ways.resize(kMostWays);
+  json out = json::array();
+  for (const Way& way : ways) {
+    out.push_back({{"cause", way.newest->cause},
+                   {"fingerprint", sql::or_null(way.newest->fingerprint)},
+                   {"summary", way.newest->summary.substr(0, kLongest)},
+                   {"worker_id", way.newest->worker},
+                   {"count", way.count},
+                   {"cost_usd", way.cost_usd},
+                   {"age_s", sql::age(now, way.newest->created_at)}});
   }
   return out;
 }

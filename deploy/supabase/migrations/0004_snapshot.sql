@@ -80,7 +80,7 @@ language sql stable set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(
     'worker_id', g.worker_id, 'success', g.outcome = 'success', 'cause', f.cause, 'gpu', g.gpu,
     'data_center', g.data_center, 'volume_id', g.volume_id, 'cloud', g.cloud, 'fingerprint', f.fingerprint,
-    'script_hash', g.script_hash, 'generation', g.generation,
+    'summary', f.summary, 'script_hash', g.script_hash, 'generation', g.generation,
     'took_s', case when g.outcome = 'success' then greatest(extract(epoch from g.outcome_at - g.registered_at), 0) end,
     'age_s', greatest(extract(epoch from at_param - g.outcome_at), 0)) order by g.outcome_at desc), '[]'::jsonb)
   from (select * from public.gpuwarden_workers
@@ -88,7 +88,7 @@ language sql stable set search_path = public, pg_temp as $$
           and outcome_at > at_param - make_interval(secs => window_sec_param)
         order by outcome_at desc limit 2000) g
   -- One look-up a row by its index, however the planner guesses the number of rows.
-  left join lateral (select x.cause, x.fingerprint from public.gpuwarden_failures x
+  left join lateral (select x.cause, x.fingerprint, left(x.summary, 300) as summary from public.gpuwarden_failures x
                      where x.worker_id = g.worker_id and g.outcome = 'failure' limit 1) f on true
 $$;
 
@@ -209,6 +209,23 @@ language sql stable set search_path = public, pg_temp as $$
   where jsonb_typeof(f.evidence -> 'heartbeat_age_s') = 'number'
 $$;
 
+-- The most frequent ways to fail within the failure window, for `status`: the same fingerprint on many pods is one.
+create or replace function public.gpuwarden_failing(owner_param text, window_sec_param double precision, at_param timestamptz)
+returns jsonb
+language sql stable set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'cause', x.cause, 'fingerprint', x.fingerprint, 'summary', x.summary, 'worker_id', x.worker_id, 'count', x.count,
+    'cost_usd', x.cost_usd, 'age_s', greatest(extract(epoch from at_param - x.newest), 0))
+    order by x.count desc, x.newest desc), '[]'::jsonb)
+  from (select cause, fingerprint, count(*) as count, sum(cost_usd) as cost_usd, max(created_at) as newest,
+               left((array_agg(summary order by created_at desc))[1], 300) as summary,
+               (array_agg(worker_id order by created_at desc))[1] as worker_id
+        from (select cause, fingerprint, summary, worker_id, cost_usd, created_at from public.gpuwarden_failures
+              where owner = owner_param and created_at > at_param - make_interval(secs => window_sec_param)
+              order by created_at desc limit 1000) f
+        group by cause, fingerprint order by count(*) desc, max(created_at) desc limit 5) x
+$$;
+
 create or replace function public.gpuwarden_snapshot(
   owner_param text, holder_param text default null, lease_sec_param integer default 30, options_param jsonb default '{}')
 returns jsonb
@@ -276,6 +293,7 @@ begin
                          where owner = owner_param and ended_at > at - interval '24 hours'
                          order by ended_at desc limit 200) e),
     'recent_failures', public.gpuwarden_recent_failures(owner_param, at),
+    'failing', public.gpuwarden_failing(owner_param, coalesce((options ->> 'failure_window_sec')::double precision, 1800), at),
     'beacon', beacon,
     'rescuable', (select count(*) from public.gpuwarden_rescuable(options)),
     'spent_last_day_usd', public.gpuwarden_spent_last_day(owner_param, at),

@@ -65,6 +65,7 @@ struct StartOutcome {
   std::int64_t generation{0};
   Duration age{0};
   std::optional<Duration> took{};  ///< a success: from registration to the first heartbeat
+  std::string summary{};  ///< a failure: its one-line cause for people; empty where only the cause is known
 };
 
 }  // namespace gpuwarden

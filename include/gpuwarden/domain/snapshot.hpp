@@ -60,6 +60,17 @@ struct RecentFailure {
   Duration silent{0};
 };
 
+/// One way in which workers fail, within the failure window: the same fault on many pods is one.
+struct FailingWay {
+  FailureCause cause{FailureCause::unclassified};
+  std::string fingerprint;
+  std::string summary;  ///< of the newest: the one-line cause for people
+  WorkerId newest;
+  Duration newest_age{0};
+  long count{0};
+  double cost_usd{0};
+};
+
 /// Operator's switches.
 struct Switches {
   bool paused{false};
@@ -84,6 +95,7 @@ struct Snapshot {
   double fruitless_last_day_usd{0};              ///< of these: pods that have ended and never finished a task
   std::map<std::string, TaskPace> pace{};        ///< by task type
   std::vector<RecentFailure> recent_failures{};  ///< of the last 10 min: workers that had sent heartbeats
+  std::vector<FailingWay> failing{};  ///< for people: the five most frequent ones, most frequent first
   std::string beacon{};  ///< what our snapshot before this one left behind, read back; empty = nothing yet
 };
 

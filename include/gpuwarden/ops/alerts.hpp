@@ -22,8 +22,9 @@ struct Alert {
   int more{0};  ///< how many like it were held back since the last one that was told
 };
 
-/// Chooses the few log lines that are worth an alert. Alike ones are told once per ten minutes (gates once an
-/// hour) with the number of the others; an unreadable service only after two minutes, then its recovery.
+/// Chooses the few log lines that are worth an alert. One a fingerprint and change of state,
+/// not one a pod; while alike ones go on, a reminder each hour with their number; an unreadable service only
+/// after two minutes, then its recovery.
 class AlertRules {
  public:
   std::optional<Alert> of(ports::LogLevel level, std::string_view event, std::string_view message,
@@ -55,7 +56,12 @@ class AlertRules {
 
   std::map<std::string, Told> told_;
   std::map<std::string, Outage> outages_;  ///< by service
-  bool breaker_open_{false};
+  /// Set while the breaker is open: what was told, for the reminders.
+  struct OpenBreaker {
+    Alert told;
+    MonoTime since{}, last{};
+  };
+  std::optional<OpenBreaker> breaker_;
 };
 
 /// The message for the webhook: `text` and `content` hold the same sentence, so that Slack, Mattermost and

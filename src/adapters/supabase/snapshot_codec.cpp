@@ -153,6 +153,7 @@ StartOutcome read_outcome(const json& value, std::size_t index, Problem& problem
   outcome.cause = parse_failure_cause(fields.text_if("cause")).value_or(FailureCause::unclassified);
   outcome.placement = read_placement(fields);
   outcome.fingerprint = fields.text_if("fingerprint");
+  outcome.summary = fields.text_if("summary");
   outcome.script_hash = fields.text_if("script_hash");
   outcome.generation = fields.integer("generation");
   outcome.age = fields.seconds("age_s");
@@ -245,6 +246,19 @@ Tombstone read_tombstone(const json& value, std::size_t index, Problem& problem)
   return stone;
 }
 
+FailingWay read_failing(const json& value, std::size_t index, Problem& problem) {
+  Fields fields(value, fmt::format("failing[{}]", index), problem);
+  FailingWay way;
+  way.cause = parse_failure_cause(fields.text_if("cause")).value_or(FailureCause::unclassified);
+  way.fingerprint = fields.text_if("fingerprint");
+  way.summary = fields.text_if("summary");
+  way.newest = WorkerId(fields.text("worker_id"));
+  way.newest_age = fields.seconds("age_s");
+  way.count = fields.integer("count");
+  if (const auto cost = reported_number(value, "cost_usd")) way.cost_usd = *cost;
+  return way;
+}
+
 RecentFailure read_recent_failure(const json& value, std::size_t index, Problem& problem) {
   Fields fields(value, fmt::format("recent_failures[{}]", index), problem);
   RecentFailure failure;
@@ -301,6 +315,8 @@ Result<Snapshot> parse_snapshot(std::string_view body) {
   snapshot.tombstones = read_all<Tombstone>(fields.array("tombstones"), read_tombstone, problem);
   if (const json* failures = member(*doc, "recent_failures"); failures != nullptr && failures->is_array())
     snapshot.recent_failures = read_all<RecentFailure>(*failures, read_recent_failure, problem);
+  if (const json* failing = member(*doc, "failing"); failing != nullptr && failing->is_array())
+    snapshot.failing = read_all<FailingWay>(*failing, read_failing, problem);
   snapshot.beacon = fields.text_if("beacon");
   snapshot.rescuable = fields.integer("rescuable");
   snapshot.spent_last_day_usd = fields.number("spent_last_day_usd");

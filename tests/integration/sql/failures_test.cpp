@@ -31,6 +31,28 @@ TEST_F(Failures, AMarkChangesNothingWhereTheStatusIsNotOneThatItExpects) {
   }
 }
 
+TEST_F(Failures, TheSameFaultOnManyPodsIsOneWayToFailInTheSnapshotAndNamesItsOneLineCause) {
+  for (const auto* name : {"aaaaaaaa", "bbbbbbbb", "cccccccc"}) {
+    fail_worker(worker(name).id, "disk_full",
+                {{"fingerprint", "f1"}, {"summary", std::string("full on ") + name}, {"cost_usd", 0.5}});
+  }
+  fail_worker(worker("dddddddd").id, "gpu_error", {{"fingerprint", "f2"}, {"summary", "Xid 79"}});
+  const auto old = worker("eeeeeeee");
+  fail_worker(old.id, "setup_failed", {{"fingerprint", "f3"}, {"summary", "long ago"}});
+  project().exec(
+      "update public.gpuwarden_failures set created_at = now() - interval '31 minutes' where worker_id = '" +
+      old.id + "'");
+  const Json snapshot = project().snapshot();
+  const Json failing = snapshot.at("failing");
+  ASSERT_EQ(failing.size(), 2U) << failing;
+  EXPECT_EQ(failing[0].at("cause"), "disk_full");
+  EXPECT_EQ(failing[0].at("count"), 3);
+  EXPECT_EQ(failing[0].at("summary"), "full on cccccccc");
+  EXPECT_EQ(failing[0].at("cost_usd"), 1.5);
+  EXPECT_EQ(failing[1].at("cause"), "gpu_error");
+  EXPECT_EQ(snapshot.at("outcomes")[0].at("summary"), "long ago");
+}
+
 TEST_F(Failures, WhatAMarkExpectsIsTheStatusThatTheSnapshotShows) {
   const auto pod = worker("aaaaaaaa");
   project().exec("update public.workers set status = 'terminating'");

@@ -16,6 +16,10 @@ constexpr const char* kAnswer = R"({
   "queue": {"queued": 4, "running": 1, "blocked": 2, "by_type": {}},
   "scale": {"wanted": 3, "active": 1, "idle": 0, "spawning": 1, "draining": 0},
   "breaker": {"state": "open", "state_age_s": 65, "reason": "5 of 5 starts failed: start_failed"},
+  "failing": [{"cause": "start_failed", "summary": "The worker ended at once (exit code 2): no option --x",
+               "fingerprint": "f1", "count": 5, "cost_usd": 0.1, "newest": "gpu-b", "newest_age_s": 12},
+              {"cause": "disk_full", "summary": "The disk is full", "fingerprint": "f2", "count": 1,
+               "newest": "gpu-c", "newest_age_s": 70}],
   "gates": [{"name": "breaker", "reason": "open", "opens_in_s": 55.0}],
   "spent_last_day_usd": 1.2, "fruitless_last_day_usd": 0.3,
   "workers": [{"id": "gpu-a", "status": "active", "phase": "busy", "phase_age_s": 12, "gpu": "RTX 4090",
@@ -36,6 +40,9 @@ TEST(StatusCommand, AsksTheDaemonAndTellsItAtAGlance) {
             "Queue    4 waiting, 1 running, 2 blocked by other tasks\n"
             "Fleet    3 wanted; 1 active (0 idle), 1 spawning, 0 draining\n"
             "Breaker  open for 1m 5s: 5 of 5 starts failed: start_failed\n"
+            "Failing  5 workers, newest 12s ago: start_failed: The worker ended at once (exit code 2): no "
+            "option --x\n"
+            "         1 worker, newest 1m 10s ago: disk_full: The disk is full\n"
             "Spent    $1.20 in the last 24 hours, $0.30 of it on pods that never finished a task\n"
             "\n"
             "Held back by\n"

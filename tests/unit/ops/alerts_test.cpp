@@ -47,19 +47,19 @@ TEST_F(Alerts, AFailureIsToldWithWorkerCauseEvidenceAndAdvice) {
   EXPECT_EQ(alert->advice, "check WORKER_START_CMD");
 }
 
-TEST_F(Alerts, TheSameFailureIsToldOnceInTenMinutesAndThenWithTheNumberOfTheOthers) {
+TEST_F(Alerts, TheSameFailureOnManyPodsIsToldOnceAndAfterAnHourWithTheNumberOfTheOthers) {
   ASSERT_TRUE(failure("start_failed"));
-  for (int i = 0; i < 5; ++i) EXPECT_FALSE(failure("start_failed"));
-  EXPECT_TRUE(after(10min - 1s).empty());
+  for (int i = 0; i < 49; ++i) EXPECT_FALSE(failure("start_failed"));
+  EXPECT_TRUE(after(1h - 1s).empty());
   const auto due = after(1s);
   ASSERT_EQ(due.size(), 1U);
-  EXPECT_EQ(due[0].more, 4) << "five were held back, this is one of them";
-  EXPECT_FALSE(failure("start_failed")) << "a new ten minutes began";
+  EXPECT_EQ(due[0].more, 48) << "49 were held back, this is one of them";
+  EXPECT_FALSE(failure("start_failed")) << "a new hour began";
 }
 
 TEST_F(Alerts, AFailureAfterAQuietTimeIsToldAtOnce) {
   ASSERT_TRUE(failure("start_failed"));
-  EXPECT_TRUE(after(10min).empty());
+  EXPECT_TRUE(after(1h).empty()) << "no reminder of what has ended";
   const auto again = failure("start_failed");
   ASSERT_TRUE(again);
   EXPECT_EQ(again->more, 0);
@@ -93,6 +93,29 @@ TEST_F(Alerts, TheBreakerIsToldWhenItOpensAndWhenItCloses) {
   EXPECT_FALSE(line("save_breaker", "breaker open", {})) << "a failed canary is no news";
   EXPECT_EQ(line("save_breaker", "breaker closed", {})->event, "breaker_closed");
   EXPECT_TRUE(line("save_breaker", "breaker open", {}));
+}
+
+TEST_F(Alerts, AnOpenBreakerIsRememberedEachHourWithItsNewestReasonUntilItCloses) {
+  ASSERT_TRUE(
+      line("save_breaker", "breaker open", {{"reason", "3 starts failed: start_failed: no option --x"}}));
+  EXPECT_FALSE(line("save_breaker", "breaker open", {{"reason", "the canary failed: disk_full: no space"}}));
+  EXPECT_TRUE(after(1h - 1s).empty());
+  const auto due = after(1s);
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].event, "breaker_opened");
+  EXPECT_THAT(due[0].text, HasSubstr("has not closed for 1h"));
+  EXPECT_THAT(due[0].evidence, HasSubstr("no space"));
+  EXPECT_EQ(after(1h).size(), 1U);
+  ASSERT_TRUE(line("save_breaker", "breaker closed", {}));
+  EXPECT_TRUE(after(2h).empty());
+}
+
+TEST_F(Alerts, ACauseThatTheCrashBundleCorrectsIsToldUnlessItIsKnown) {
+  const ports::LogFields fields{{"worker", "gpu-1"}, {"cause", "disk_full"}, {"fingerprint", "f9"}};
+  const auto alert = line("cause_sharpened", "The disk is full", fields, LogLevel::warning);
+  ASSERT_TRUE(alert);
+  EXPECT_EQ(alert->cause, "disk_full");
+  EXPECT_FALSE(line("cause_sharpened", "The disk is full", fields, LogLevel::warning));
 }
 
 TEST_F(Alerts, APassedCostLimitAndARequestThatIsRefusedEverywhereAreTold) {

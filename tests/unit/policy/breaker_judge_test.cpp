@@ -258,16 +258,33 @@ TEST(Judge, GivesItsFigures) {
   for (int i = 0; i < 6; ++i) story.fail(i % 2, 1, FailureCause::start_failed);
   const BreakerVerdict open = story.judge();
   EXPECT_EQ(open.state.reason,
-            "6 of 6 starts failed within 30m 0s, newest: start_failed; CUSUM 6.9 of 6.9, posterior 64 %");
+            "6 of 6 starts failed within 30m 0s (CUSUM 6.9 of 6.9, posterior 64 %), newest: start_failed");
   EXPECT_EQ(open.news, "closed -> open: " + open.state.reason);
   Story slow;
   slow.succeed(0, 20);
   slow.fail(0, 5, FailureCause::start_failed);
   EXPECT_EQ(slow.judge().state.reason,
-            "far more starts fail than usual, newest: start_failed; CUSUM 6.9 of 6.9, posterior 20 %");
+            "far more starts fail than usual (CUSUM 6.9 of 6.9, posterior 20 %), newest: start_failed");
   Story same;
   same.fail(0, 3, FailureCause::start_failed, "abc");
-  EXPECT_EQ(same.judge().state.reason, "3 starts in a row failed in the same new way: start_failed (abc)");
+  EXPECT_EQ(same.judge().state.reason, "3 starts in a row failed in the same new way: start_failed");
+}
+
+TEST(Judge, GivesTheOneLineCauseOfTheFailureThatDecides) {
+  Story same;
+  same.fail(0, 3, FailureCause::start_failed, "abc");
+  same.snapshot.outcomes.front().summary = "The worker ended at once (exit code 2): no option --turbo";
+  const BreakerVerdict open = same.judge();
+  EXPECT_EQ(open.state.reason,
+            "3 starts in a row failed in the same new way: start_failed: The worker ended at once (exit code "
+            "2): no "
+            "option --turbo");
+  EXPECT_EQ(open.permit.reason, "open: " + open.state.reason);
+  Story refused;
+  refused.fail(0, 2, FailureCause::unauthorized);
+  refused.snapshot.outcomes.front().summary = "access denied";
+  EXPECT_EQ(refused.judge().state.reason,
+            "failed twice, and the next try would fail the same way: unauthorized: access denied");
 }
 
 /// What a tick decides about the breaker and about new pods.

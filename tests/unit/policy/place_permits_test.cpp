@@ -248,13 +248,13 @@ TEST(Place, SaysWhyItOpens) {
   same.succeed(1, 3);
   same.fail(0, 3, FailureCause::pod_error, "x");
   EXPECT_EQ(same.judge().state.scopes.front().reason,
-            "3 starts there in a row failed in the same new way: pod_error (x)");
+            "3 starts there in a row failed in the same new way: pod_error");
   Story more;
   more.succeed(1, 3);
   more.succeed(0);
   more.fail(0, 5);
   EXPECT_EQ(more.judge().state.scopes.front().reason,
-            "5 of 6 starts there failed, newest: pod_error; CUSUM 6.9 of 6.9, posterior 55 %");
+            "5 of 6 starts there failed (CUSUM 6.9 of 6.9, posterior 55 %), newest: pod_error");
 }
 
 TEST(Pause, OfAPlaceIsSpreadOverTheWholeFifth) {

@@ -97,6 +97,24 @@ TEST(SnapshotCodec, ReadsEveryField) {
   EXPECT_EQ(snapshot->spent_last_day_usd, 12.5);
 }
 
+TEST(SnapshotCodec, WaysToFailAreRead) {
+  json doc = sample();
+  doc["failing"] =
+      json::parse(R"([{"cause":"disk_full","fingerprint":"f","summary":"The disk is full","count":50,
+    "worker_id":"w1","age_s":3.5,"cost_usd":1.25}, {"cause":"of_a_later_version","fingerprint":null,"summary":null,"count":1,
+    "worker_id":"w2","age_s":4}])");
+  const auto snapshot = parse_snapshot(doc.dump());
+  ASSERT_TRUE(snapshot) << snapshot.error().message;
+  ASSERT_EQ(snapshot->failing.size(), 2U);
+  EXPECT_EQ(snapshot->failing[0].cause, FailureCause::disk_full);
+  EXPECT_EQ(snapshot->failing[0].summary, "The disk is full");
+  EXPECT_EQ(snapshot->failing[0].count, 50);
+  EXPECT_EQ(snapshot->failing[0].newest.str(), "w1");
+  EXPECT_EQ(snapshot->failing[0].newest_age, 3500ms);
+  EXPECT_EQ(snapshot->failing[0].cost_usd, 1.25);
+  EXPECT_EQ(snapshot->failing[1].cause, FailureCause::unclassified);
+}
+
 TEST(SnapshotCodec, NoBreakerMemoryMeansAClosedBreaker) {
   json doc = sample();
   doc["breaker"] = nullptr;
@@ -124,6 +142,7 @@ TEST(SnapshotCodec, WhatWasLeftBehindAndWhoFailedLatelyAreRead) {
   EXPECT_EQ(snapshot->recent_failures[0].worker.str(), "w1");
   EXPECT_EQ(snapshot->recent_failures[0].age, 12'500ms);
   EXPECT_EQ(snapshot->recent_failures[0].silent, 130s);
+  EXPECT_TRUE(snapshot->failing.empty()) << "what older functions do not say";
   doc["recent_failures"][0].erase("silent_s");
   EXPECT_FALSE(parse_snapshot(doc.dump()));
 }
