@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 
 Json leading_snapshot() {
   return Json::parse(R"({
-    "schema_version":3,"db_now":"2026-11-24T01:48:40Z","writable":true,
+    "schema_version":4,"db_now":"2026-11-24T01:48:40Z","writable":true,
     "leader":{"leading":true,"epoch":1,"holder":"me","expires_in_s":30},
     "queue":{"queued":0,"running":0,"blocked":0,"by_type":{}},"workers":[],"running_tasks":[],"outcomes":[],
     "breaker":null,"breaker_override":null,"switches":{"paused":false},"tombstones":[],"rescuable":0,
