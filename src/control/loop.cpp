@@ -315,6 +315,7 @@ struct ControlLoop::Impl {
 
   /// The end: calls off what can be called off, waits for the rest, gives the leadership up.
   awaitable<void> finish() {
+    retention.call_off();
     for (const auto& [worker, bring_up] : std::map(context.bring_ups)) context.call_off_bring_up(worker);
     co_await settle(kSettle);
     if (context.epoch == 0) co_return;

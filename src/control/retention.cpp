@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <fmt/format.h>
 
@@ -24,13 +25,20 @@ void Retention::tick(const boost::asio::any_io_executor& executor, Context& cont
   leading_ = leading;
   if (!leading || now < due_ || !context.fleet_in_flight.insert(kInFlight).second) return;
   due_ = now + kEvery;
-  boost::asio::co_spawn(
-      executor, context.env.store.prune(context.fence(), context.settings.control.failure_retention),
-      [this, &context](const std::exception_ptr& failure, const Result<ports::Pruned>& pruned) {
-        if (failure) std::rethrow_exception(failure);
-        context.fleet_in_flight.erase(kInFlight);
-        finished(context, pruned);
-      });
+  auto done = [this, &context](const std::exception_ptr& failure, const Result<ports::Pruned>& pruned) {
+    context.fleet_in_flight.erase(kInFlight);
+    if (called_off_) return;
+    if (failure) std::rethrow_exception(failure);
+    finished(context, pruned);
+  };
+  boost::asio::co_spawn(executor,
+                        context.env.store.prune(context.fence(), context.settings.control.failure_retention),
+                        boost::asio::bind_cancellation_slot(signal_.slot(), std::move(done)));
+}
+
+void Retention::call_off() {
+  called_off_ = true;
+  signal_.emit(boost::asio::cancellation_type::terminal);
 }
 
 void Retention::finished(Context& context, const Result<ports::Pruned>& pruned) {

@@ -59,7 +59,8 @@ RunningDaemon::RunningDaemon() : snapshot(leading_snapshot()) {
       io, fakes::LoopbackService::Handler([this](ServerRequest request) -> awaitable<ServerResponse> {
         if (on_supabase) co_return co_await on_supabase(std::move(request));
         if (request.path.ends_with("gpuwarden_snapshot")) co_return fakes::json_answer(200, snapshot.dump());
-        co_return fakes::json_answer(200, R"({"done":true,"reason":""})");
+        co_return fakes::json_answer(200,
+                                     R"({"done":true,"reason":"","failures":0,"events":0,"more":false})");
       }));
   runpod = std::make_unique<fakes::LoopbackService>(
       io, fakes::LoopbackService::Handler([this](ServerRequest request) -> awaitable<ServerResponse> {

@@ -66,6 +66,9 @@ TEST_F(RetentionOfTheLoop, ASlowBatchDelaysNoTickAndIsNotBegunTwice) {
   EXPECT_EQ(most, 1);
   EXPECT_EQ(world.store.pruned.size(), 1U);
   loop.stop();
+  world.advance(100ms);
+  EXPECT_EQ(world.store.count("resign"), 1) << "the end waits for no batch";
+  EXPECT_EQ(world.log.count("prune_failed"), 0);
   world.advance(15s);
 }
 
