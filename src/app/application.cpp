@@ -12,8 +12,11 @@
 #include <system_error>
 #include <utility>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -90,6 +93,7 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
                                                   loop_settings(*loaded.config, holder_name()));
     services.store = world->store;
     services.provider = world->provider;
+    services.shell = world->shell;
     services.clock = std::make_shared<SystemClock>();
     services.ask_daemon = [&world, socket = loaded.config->daemon.socket_path](std::string path) {
       return ask_daemon(world->http, socket, std::move(path));
@@ -103,12 +107,26 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
     };
   }
   int code = cli::kFailed;
+  bool interrupted = false;
+  boost::asio::cancellation_signal interrupt;
+  boost::asio::signal_set signals(io);
+  if (invocation.follow) {
+    // What was being followed is left; that is its proper end.
+    signals.add(SIGINT);
+    signals.add(SIGTERM);
+    signals.async_wait([&](boost::system::error_code problem, int) {
+      if (problem) return;
+      interrupted = true;
+      interrupt.emit(boost::asio::cancellation_type::terminal);
+    });
+  }
   boost::asio::co_spawn(io, cli::run_online(invocation, loaded, std::move(services), output),
-                        [&](const std::exception_ptr& failure, int result) {
-                          if (failure) std::rethrow_exception(failure);
-                          code = result;
-                          io.stop();
-                        });
+                        boost::asio::bind_cancellation_slot(
+                            interrupt.slot(), [&](const std::exception_ptr& failure, int result) {
+                              if (failure && !interrupted) std::rethrow_exception(failure);
+                              code = interrupted ? cli::kDone : result;
+                              io.stop();
+                            }));
   io.run();
   return code;
 }

@@ -26,6 +26,11 @@ std::string find_directory(const WorkerId& worker) {
       worker.str());
 }
 
+/// What only we ask for comes along with its command.
+bool runs_on_pods(std::string_view script) {
+  return script != "logs.sh";
+}
+
 /// The session's own shell may be any; bash is what the scripts need.
 std::string in_bash(const std::string& script) {
   return "exec bash -c " + shell_quoted(script);
@@ -58,7 +63,7 @@ std::string launch_payload(const WorkerId& worker, const Settings& settings, con
     out += fmt::format("{} {}\n", shell_quoted(name), shell_quoted(text));
   };
   for (const EmbeddedFile& script : kScripts) {
-    if (script.name != "launch.sh") file(script.name, script.text);
+    if (script.name != "launch.sh" && runs_on_pods(script.name)) file(script.name, script.text);
   }
   file("env", env_file(worker, settings, secrets));
   file("curl.conf", report_config(settings, secrets.publishable_key));
@@ -93,9 +98,19 @@ std::string collect_command(const WorkerId& worker) {
                  std::string(script_text("collect.sh")));
 }
 
+std::string logs_command(const WorkerId& worker, const LogRequest& request) {
+  return in_bash(find_directory(worker) +
+                 fmt::format("[ -n \"$run\" ] || exit {}; set -- \"$run\" {} {} {} {}\n", kNotStarted,
+                             request.log == PodLog::worker ? "worker" : "bootstrap", request.lines,
+                             request.follow ? kFollowSeconds : 0,
+                             request.offset ? std::to_string(*request.offset) : "-1") +
+                 std::string(script_text("logs.sh")));
+}
+
 std::string script_hash(const Settings& settings, std::string_view image) {
   Hash hash;
   for (const EmbeddedFile& script : kScripts) {
+    if (!runs_on_pods(script.name)) continue;
     hash.add(script.name);
     hash.add(script.text);
   }

@@ -21,6 +21,8 @@ struct Scope {
   const config::Loaded& loaded;
   Services& services;
   Output& output;
+  /// Sends out what was printed so far; false = nobody reads it any more.
+  std::function<bool()> flush{};
 
   const config::Config& config() const { return *loaded.config; }
 };
@@ -32,6 +34,9 @@ boost::asio::awaitable<int> status(Scope scope);
 boost::asio::awaitable<int> workers(Scope scope);
 boost::asio::awaitable<int> worker(Scope scope);
 boost::asio::awaitable<int> tasks(Scope scope);
+boost::asio::awaitable<int> task(Scope scope);
+boost::asio::awaitable<int> logs(Scope scope);
+boost::asio::awaitable<int> events(Scope scope);
 boost::asio::awaitable<int> failures(Scope scope);
 boost::asio::awaitable<int> explain(Scope scope);
 boost::asio::awaitable<int> breaker(Scope scope);

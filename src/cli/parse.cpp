@@ -17,7 +17,7 @@ namespace {
 
 /// Texts of options that need a second look after CLI11 has split the line.
 struct Raw {
-  std::string subject, since, status, lasting;
+  std::string subject, since, status, lasting, source;
 };
 
 std::string indented(const std::string& lines) {
@@ -45,6 +45,36 @@ void add_operator_options(CLI::App& command, const std::string& name, Invocation
   command.add_option("--actor", line.actor, "who you are (default: $SUDO_USER or $USER)")->type_name("NAME");
 }
 
+/// Of the commands that tell what was.
+void add_story_options(CLI::App& command, const std::string& name, Invocation& line, Raw& raw) {
+  if (name == "worker" || name == "logs")
+    command
+        .add_option("ID", raw.subject,
+                    "worker id, as in `gpuwarden workers`; its beginning or end, or its pod's id, will do")
+        ->required()
+        ->type_name("");
+  if (name == "task")
+    command.add_option("ID", raw.subject, "task id, as in `gpuwarden tasks`; its beginning will do")
+        ->required()
+        ->type_name("");
+  if (name == "logs") {
+    command.add_option("--tail", line.tail, "lines at most, 0 to 5000 (default: 100)")
+        ->check(CLI::Range(0, 5000).description(""))
+        ->type_name("N");
+    command
+        .add_option("--source", raw.source,
+                    "worker, bootstrap, container or system (default: what fits the worker's phase)")
+        ->type_name("SOURCE");
+  }
+  if (name == "events")
+    command.add_option("--worker", line.worker, "only those of this worker")->type_name("ID");
+  if (name == "logs" || name == "events")
+    command.add_flag("-f,--follow", line.follow, "go on with what comes, until Ctrl-C");
+  if (name == "failures") command.add_flag("--each", line.each, "one line a failure, not one a fault");
+  if (name == "failures" || name == "events")
+    command.add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)")->type_name("TIME");
+}
+
 void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
   for (const CommandInfo& info : command_list()) {
     CLI::App* command = app.add_subcommand(info.name, info.summary);
@@ -54,10 +84,6 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
         info.name == "run" ? "log in JSON lines, as LOG_FORMAT=json does" : "machine-readable output");
     if (info.name == "once") command->add_flag("--dry-run", line.dry_run, "only say what would be done");
     if (info.name == "workers") command->add_flag("--all", line.all, "ended workers too");
-    if (info.name == "worker")
-      command->add_option("ID", raw.subject, "worker id, as in `gpuwarden workers`")
-          ->required()
-          ->type_name("");
     if (info.name == "explain")
       command->add_option("WORKER", raw.subject, "a worker's id; without one: the fleet")->type_name("");
     if (info.name == "replay") {
@@ -75,10 +101,8 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
     if (info.name == "tasks")
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");
-    if (info.name == "failures")
-      command->add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)")
-          ->type_name("TIME");
-    if (info.name == "workers" || info.name == "tasks" || info.name == "failures")
+    add_story_options(*command, info.name, line, raw);
+    if (info.name == "workers" || info.name == "tasks" || info.name == "failures" || info.name == "events")
       command->add_option("--limit", line.limit, "rows at most, 1 to 1000 (default: 50)")
           ->check(CLI::Range(1, 1000).description(""))
           ->type_name("N");
@@ -199,6 +223,8 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
   if (!known) return usage_error(output, "no command given.", "gpuwarden --help");
 
   line.command = first;
+  const CLI::Option* limit = app.get_subcommand(first)->get_option_no_throw("--limit");
+  line.limit_given = limit != nullptr && limit->count() > 0;
   if (!raw.subject.empty()) line.arguments.push_back(raw.subject);
   if (first == "breaker" || first == "pause" || first == "resume") {
     if (auto wrong = check_operator(raw, line, output)) return std::move(*wrong);
@@ -208,8 +234,16 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
     if (!since)
       return usage_error(output,
                          fmt::format("--since takes a time such as 30m, 2h or 1d, not '{}'.", raw.since),
-                         "gpuwarden failures --help");
+                         "gpuwarden " + first + " --help");
     line.since = *since;
+  }
+  if (!raw.source.empty()) {
+    const std::vector<std::string> sources{"worker", "bootstrap", "container", "system"};
+    if (std::find(sources.begin(), sources.end(), raw.source) == sources.end())
+      return usage_error(
+          output, fmt::format("--source takes worker, bootstrap, container or system, not '{}'.", raw.source),
+          "gpuwarden logs --help");
+    line.source = raw.source;
   }
   if (!raw.status.empty()) {
     const auto status = task_status(raw.status);

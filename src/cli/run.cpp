@@ -18,11 +18,13 @@ struct Redacted {
     }
   }
   Output page() { return Output{out, err, target.json, target.colour, target.width, target.err_colour}; }
-  void flush() {
+  /// False: the other end of a pipe is closed.
+  bool flush() {
     target.out << redactor.redact(out.str()) << std::flush;
     target.err << redactor.redact(err.str()) << std::flush;
     out.str("");
     err.str("");
+    return target.out.good();
   }
   Output target;
   Redactor redactor;
@@ -37,6 +39,9 @@ boost::asio::awaitable<int> dispatch(Scope scope) {
   if (name == "workers") co_return co_await workers(scope);
   if (name == "worker") co_return co_await worker(scope);
   if (name == "tasks") co_return co_await tasks(scope);
+  if (name == "task") co_return co_await task(scope);
+  if (name == "logs") co_return co_await logs(scope);
+  if (name == "events") co_return co_await events(scope);
   if (name == "failures") co_return co_await failures(scope);
   if (name == "explain") co_return co_await explain(scope);
   if (name == "breaker") co_return co_await breaker(scope);
@@ -72,11 +77,12 @@ boost::asio::awaitable<int> run_online(Invocation invocation, const config::Load
   output.json = output.json || invocation.json;
   Redacted redacted(output, loaded);
   Output page = redacted.page();
-  const Scope scope{invocation, loaded, services, page};
+  const auto flush = [&redacted] { return redacted.flush(); };
+  const Scope scope{invocation, loaded, services, page, flush};
   int code = kFailed;
   if (invocation.command == "doctor") {
     // Its lines appear one by one: checks can take long.
-    code = co_await doctor(scope, [&redacted] { redacted.flush(); });
+    code = co_await doctor(scope, flush);
   } else if (!loaded.config) {
     code = refuse_configuration(loaded, page);
   } else {

@@ -21,6 +21,12 @@ std::vector<Variable> failure_variables() {
        .unset_means = "TASK_STUCK_TIMEOUT_SEC for every type",
        .meaning = "How long tasks of some types may run; TASK_STUCK_EXEMPT comes first.",
        .example = "video_*=3600,quick_*=120"},
+      {.name = "FAILURE_RETENTION_DAYS",
+       .group = "Tasks",
+       .type = days(in(&Config::control, &control::Settings::failure_retention), 1, 3650),
+       .default_value = "30",
+       .meaning =
+           "How long failures with their evidence, and events, are kept; older ones are deleted every hour."},
       {.name = "MAX_WORKER_FAILURE_RATE",
        .group = "Breaker",
        .type = number(in(&Config::policy, &Settings::max_failure_rate), 0.01, 1),

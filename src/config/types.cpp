@@ -73,6 +73,16 @@ Type minutes(const Place<Duration>& place) {
           }};
 }
 
+Type days(const Place<Duration>& place, long least, long most) {
+  const std::string words = fmt::format("days, a whole number from {} to {}", least, most);
+  return {words, [=](std::string_view text, Draft& draft) -> std::string {
+            const auto value = parse_whole(text);
+            if (!value || *value < least || *value > most) return unlike(words, text);
+            place(draft) = std::chrono::days(*value);
+            return {};
+          }};
+}
+
 Type whole_number(const Place<int>& place, long least, long most) {
   const std::string words = most == kMany ? fmt::format("a whole number, {} or more", least)
                                           : fmt::format("a whole number from {} to {}", least, most);

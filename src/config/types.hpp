@@ -32,7 +32,8 @@ constexpr long kMany = 1'000'000;
 Type seconds(const Place<Duration>& place);
 Type seconds_from_zero(const Place<Duration>& place);
 Type optional_seconds(const Place<std::optional<Duration>>& place);
-Type minutes(const Place<Duration>& place);  ///< fractions allowed, at least one second
+Type minutes(const Place<Duration>& place);                      ///< fractions allowed, at least one second
+Type days(const Place<Duration>& place, long least, long most);  ///< whole ones
 Type whole_number(const Place<int>& place, long least, long most);
 Type optional_whole_number(const Place<std::optional<int>>& place, long least, long most);
 Type number(const Place<double>& place, double least, double most);

@@ -4,6 +4,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "gpuwarden/control/host_keys.hpp"
+
 #include "context.hpp"
 
 namespace gpuwarden::control {
@@ -12,9 +14,5 @@ namespace gpuwarden::control {
 /// worker's first heartbeat is due, the bring-up failed (then the worker is failed), or it is called off.
 boost::asio::awaitable<Result<std::string>> run_bring_up(Context& context, WorkerId worker, PodId pod,
                                                          std::shared_ptr<RunningBringUp> control);
-
-/// Fingerprints ("SHA256:...") in a container's log: only of lines as `ssh-keygen -lf` prints them ("256
-/// SHA256:... comment (ED25519)"), because sshd logs the keys of its clients too.
-std::vector<std::string> host_keys_in(const std::vector<PodLogLine>& lines);
 
 }  // namespace gpuwarden::control

@@ -25,6 +25,7 @@
 #include "offer_book.hpp"
 #include "perform.hpp"
 #include "rehearsal.hpp"
+#include "retention.hpp"
 #include "scripts.hpp"
 #include "tick_log.hpp"
 
@@ -63,6 +64,7 @@ struct ControlLoop::Impl {
   Context context;
   OfferBook offers;
   TickLog tick_log;
+  Retention retention;
   TickReport last;
   policy::Observation last_seen;  ///< of the newest tick, without what `last` holds
   GateHistory gates;
@@ -195,7 +197,10 @@ struct ControlLoop::Impl {
     last_seen.pods.reset();
     gates.note(last);
     tick_log.tick(context.env.log, last, context.settings.control.summary_every);
-    if (act) start_all(co_await boost::asio::this_coro::executor);
+    if (!act) co_return;
+    const auto executor = co_await boost::asio::this_coro::executor;
+    start_all(executor);
+    retention.tick(executor, context, last.snapshot && last.snapshot->leader.leading);
   }
 
   /// One tick, given up as soon as stop() is called.
@@ -310,6 +315,7 @@ struct ControlLoop::Impl {
 
   /// The end: calls off what can be called off, waits for the rest, gives the leadership up.
   awaitable<void> finish() {
+    retention.call_off();
     for (const auto& [worker, bring_up] : std::map(context.bring_ups)) context.call_off_bring_up(worker);
     co_await settle(kSettle);
     if (context.epoch == 0) co_return;

@@ -48,9 +48,10 @@ constexpr std::string_view kRpc = "/rest/v1/rpc/";
 constexpr std::string_view kTaskCounts = "/functions/v1/task-counts";
 
 /// What counts as reading, for the outage in which only that fails.
-constexpr std::array<std::string_view, 7> kReadingFunctions{
-    "gpuwarden_snapshot",   "gpuwarden_queue_depth", "gpuwarden_list_failures", "gpuwarden_list_workers",
-    "gpuwarden_list_tasks", "gpuwarden_get_worker",  "gpuwarden_health"};
+constexpr std::array<std::string_view, 10> kReadingFunctions{
+    "gpuwarden_snapshot",   "gpuwarden_queue_depth",   "gpuwarden_list_failures", "gpuwarden_list_workers",
+    "gpuwarden_list_tasks", "gpuwarden_get_worker",    "gpuwarden_health",        "gpuwarden_list_events",
+    "gpuwarden_get_task",   "gpuwarden_failure_groups"};
 
 std::string name_of(const http::ServerRequest& request) {
   if (request.path.starts_with(kRpc)) return request.path.substr(kRpc.size());

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,9 @@ class FakeTaskStore final : public ports::TaskStore {
   std::vector<ports::FailureRow> failure_rows;  ///< newest first
   std::vector<ports::WorkerRow> worker_rows;    ///< what workers() and worker() show
   std::vector<ports::TaskRow> task_rows;
-  std::function<WallTime()> wall;  ///< database time; unset = what `state.db_now` says
+  std::vector<ports::EventRow> event_rows;      ///< oldest first
+  std::vector<std::pair<long, long>> old_rows;  ///< what prune() deletes: failures, events; a call each
+  std::function<WallTime()> wall;               ///< database time; unset = what `state.db_now` says
 
   // What was asked, in order.
   std::vector<std::string> calls;  ///< "update_worker gpu-default-…"
@@ -40,6 +43,8 @@ class FakeTaskStore final : public ports::TaskStore {
   std::vector<BreakerMemory> breakers_saved;
   std::vector<std::string> resigned;
   std::vector<ports::OperatorCommand> operated;
+  std::vector<ports::EventQuery> event_queries;
+  std::vector<Duration> pruned;  ///< how much was to be kept
   std::map<WorkerId, std::string> token_hashes;
 
   // Answers instead of the default.
@@ -59,6 +64,11 @@ class FakeTaskStore final : public ports::TaskStore {
   std::function<Result<std::vector<ports::WorkerRow>>(const std::string&, bool, int)> on_workers;
   std::function<Result<std::optional<ports::WorkerRow>>(const WorkerId&)> on_worker;
   std::function<Result<std::vector<ports::TaskRow>>(const std::string&, int)> on_tasks;
+  std::function<Result<std::vector<ports::EventRow>>(const ports::EventQuery&)> on_events;
+  std::function<Result<std::optional<ports::TaskStory>>(const TaskId&)> on_task;
+  std::function<Result<std::vector<ports::FailureGroup>>(const std::string&, Duration, int)>
+      on_failure_groups;
+  std::function<Result<ports::Pruned>(const ports::Fence&, Duration)> on_prune;
 
   /// Row of a live worker; null when there is none.
   Worker* find(const WorkerId& id) {
@@ -202,6 +212,50 @@ class FakeTaskStore final : public ports::TaskStore {
           return first(rows, limit);
         });
   }
+  Async<std::vector<ports::EventRow>> events(ports::EventQuery query) override {
+    event_queries.push_back(query);
+    return answer<std::vector<ports::EventRow>>("events", query.worker.str(),
+                                                [=, this]() -> Result<std::vector<ports::EventRow>> {
+                                                  return on_events ? on_events(query) : events_for(query);
+                                                });
+  }
+  Async<std::optional<ports::TaskStory>> task(TaskId id) override {
+    using Story = std::optional<ports::TaskStory>;
+    return answer<Story>("task", id.str(), [=, this]() -> Result<Story> {
+      if (on_task) return on_task(id);
+      for (const ports::TaskRow& row : task_rows) {
+        if (row.id != id.str()) continue;
+        ports::TaskStory story;
+        story.task = row;
+        for (const ports::EventRow& event : event_rows) {
+          if (event.task == row.id) story.events.push_back(event);
+        }
+        return Story(std::move(story));
+      }
+      return Story();
+    });
+  }
+  /// By fingerprint, in the order of the newest failures.
+  Async<std::vector<ports::FailureGroup>> failure_groups(std::string owner, Duration since,
+                                                         int limit) override {
+    using Groups = std::vector<ports::FailureGroup>;
+    return answer<Groups>("failure_groups", owner, [=, this]() -> Result<Groups> {
+      return on_failure_groups ? on_failure_groups(owner, since, limit) : first(grouped(), limit);
+    });
+  }
+  Async<ports::Pruned> prune(ports::Fence fence, Duration keep) override {
+    pruned.push_back(keep);
+    return answer<ports::Pruned>("prune", "", [=, this]() -> Result<ports::Pruned> {
+      if (on_prune) return on_prune(fence, keep);
+      if (!leads(fence)) return ports::Pruned{};
+      ports::Pruned done{true, 0, 0, false};
+      if (old_rows.empty()) return done;
+      std::tie(done.failures, done.events) = old_rows.front();
+      old_rows.erase(old_rows.begin());
+      done.more = !old_rows.empty();
+      return done;
+    });
+  }
 
  private:
   static Snapshot healthy() {
@@ -216,6 +270,35 @@ class FakeTaskStore final : public ports::TaskStore {
   static std::vector<Row> first(std::vector<Row> rows, int limit) {
     if (rows.size() > static_cast<std::size_t>(limit)) rows.resize(static_cast<std::size_t>(limit));
     return rows;
+  }
+
+  std::vector<ports::EventRow> events_for(const ports::EventQuery& query) const {
+    std::vector<ports::EventRow> rows;
+    for (const ports::EventRow& row : event_rows) {
+      if (!query.worker.empty() && row.worker != query.worker.str()) continue;
+      if (!query.task.empty() && row.task != query.task.str()) continue;
+      if (query.after && row.id <= *query.after) continue;
+      rows.push_back(row);
+    }
+    const auto most = static_cast<std::size_t>(query.limit);
+    if (rows.size() > most && query.after) rows.resize(most);
+    if (rows.size() > most) rows.erase(rows.begin(), rows.end() - query.limit);
+    return rows;
+  }
+  std::vector<ports::FailureGroup> grouped() const {
+    std::vector<ports::FailureGroup> groups;
+    for (const ports::FailureRow& row : failure_rows) {
+      const std::string key = row.fingerprint.empty() ? row.cause : row.fingerprint;
+      auto group = std::find_if(groups.begin(), groups.end(),
+                                [&](const auto& known) { return known.fingerprint == key; });
+      if (group == groups.end())
+        group = groups.insert(groups.end(), {key, row.cause, row.summary, row.evidence_line, row.worker, 0, 0,
+                                             row.created_at, row.created_at});
+      ++group->pods;
+      group->cost_usd += row.cost_usd;
+      group->first_at = std::min(group->first_at, row.created_at);
+    }
+    return groups;
   }
 
   /// Records at the call, answers when awaited.

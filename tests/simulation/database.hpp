@@ -142,6 +142,7 @@ class Database {
   // Tasks (database_tasks.cpp).
   Json queue_depth(const Json& arguments, WallTime now);
   Json rescue_tasks(const Json& arguments, WallTime now);
+  Json prune(const Json& arguments, WallTime now);
   bool ready(const Task& task) const;
   Task* next_task() const;
   void unlink(Task& task);  ///< takes a task out of the indices, before it is changed

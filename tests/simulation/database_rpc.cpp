@@ -58,6 +58,7 @@ struct Functions {
          true,
          {owner, epoch, {"key_param", Type::text}, {"value_param", Type::document}}},
         {"gpuwarden_resign", &Database::resign, true, {owner, epoch, {"holder_param", Type::text}}},
+        {"gpuwarden_prune", &Database::prune, true, {owner, epoch, {"days_param", Type::integer}}},
         {"gpuwarden_operator",
          &Database::operate,
          false,  // refuses some words before it writes

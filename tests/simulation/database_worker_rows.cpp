@@ -220,6 +220,35 @@ json Database::add_evidence(const json& arguments, WallTime now) {
   return answer("added");
 }
 
+json Database::prune(const json& arguments, WallTime now) {
+  constexpr std::size_t kMost = 1000;
+  const auto days = sql::integer(arguments, "days_param");
+  if (!days || *days < 1) throw SqlError("PT400", "gpuwarden: failures are kept for at least one day");
+  if (!leads(arguments)) return refusal("not_leader");
+  auto& kept = of_owner(sql::text(arguments, "owner_param").value_or("")).failures;
+  const WallTime oldest = now - std::chrono::days(*days);
+  std::size_t deleted = 0;
+  // By creation, so that the first young one ends the search.
+  for (auto entry = kept.begin(); entry != kept.end() && entry->first.first < oldest && deleted < kMost;) {
+    const rows::Failure* failure = entry->second;
+    auto* row = find_worker(failure->worker);
+    if (row != nullptr && row->ended_at == WallTime{}) {
+      ++entry;
+      continue;
+    }
+    for (const auto& task : failure->tasks) std::erase(failures_of_task_[task], failure);
+    if (row != nullptr) row->cause.clear();
+    entry = kept.erase(entry);
+    failures_.erase(failures_.find(failure->worker));
+    ++deleted;
+  }
+  json out = answer("pruned");
+  out["failures"] = deleted;
+  out["events"] = 0;  // the model keeps none
+  out["more"] = deleted >= kMost;
+  return out;
+}
+
 json Database::save_state(const json& arguments, WallTime now) {
   const auto key = sql::text(arguments, "key_param");
   json value = sql::document(arguments, "value_param");

@@ -354,4 +354,31 @@ Async<std::vector<ports::TaskRow>> SimStore::tasks(std::string status, int limit
   co_return supabase::parse_tasks(answer->body);
 }
 
+// The database model keeps no events: it answers these as a project without the functions would.
+Async<std::vector<ports::EventRow>> SimStore::events(ports::EventQuery query) {
+  const auto answer = co_await post({"gpuwarden_list_events", supabase::list_events_request(query)});
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_events(answer->body);
+}
+
+Async<std::optional<ports::TaskStory>> SimStore::task(TaskId task) {
+  const auto answer = co_await post({"gpuwarden_get_task", supabase::get_task_request(task)});
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_task_story(answer->body);
+}
+
+Async<std::vector<ports::FailureGroup>> SimStore::failure_groups(std::string owner, Duration since,
+                                                                 int limit) {
+  const auto answer =
+      co_await post({"gpuwarden_failure_groups", supabase::failure_groups_request(owner, since, limit)});
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_failure_groups(answer->body);
+}
+
+Async<ports::Pruned> SimStore::prune(ports::Fence fence, Duration keep) {
+  const auto answer = co_await post(write("gpuwarden_prune", supabase::prune_request(fence, keep), ""));
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_pruned(answer->body);
+}
+
 }  // namespace gpuwarden::simulation

@@ -63,12 +63,17 @@ class SimStore final : public ports::TaskStore {
   ports::Async<ports::CasOutcome> save_breaker(ports::Fence fence, BreakerMemory memory) override;
   ports::Async<ports::CasOutcome> resign(ports::Fence fence, std::string holder) override;
   ports::Async<ports::OperatorAnswer> operate(std::string owner, ports::OperatorCommand command) override;
+  ports::Async<ports::Pruned> prune(ports::Fence fence, Duration keep) override;
   ports::Async<ports::StoreHealth> health() override;
   ports::Async<std::vector<ports::FailureRow>> failures(std::string owner, Duration since,
                                                         int limit) override;
   ports::Async<std::vector<ports::WorkerRow>> workers(std::string owner, bool ended_too, int limit) override;
   ports::Async<std::optional<ports::WorkerRow>> worker(WorkerId worker) override;
   ports::Async<std::vector<ports::TaskRow>> tasks(std::string status, int limit) override;
+  ports::Async<std::vector<ports::EventRow>> events(ports::EventQuery query) override;
+  ports::Async<std::optional<ports::TaskStory>> task(TaskId task) override;
+  ports::Async<std::vector<ports::FailureGroup>> failure_groups(std::string owner, Duration since,
+                                                                int limit) override;
 
   /// Requests sent so far, each attempt counted.
   std::uint64_t requests() const { return requests_; }

@@ -5,7 +5,7 @@ create table if not exists public.gpuwarden_meta (
   schema_version integer not null,
   applied_at timestamptz not null default now()
 );
-insert into public.gpuwarden_meta (schema_version) values (3)
+insert into public.gpuwarden_meta (schema_version) values (4)
 on conflict (only_row) do update set schema_version = excluded.schema_version, applied_at = now();
 
 -- Who leads for an owner. `epoch` is the fencing token that every write of a daemon names.

@@ -112,6 +112,21 @@ language sql stable set search_path = public, pg_temp as $$
       and a.atttypid in ('varchar'::regtype, 'bpchar'::regtype))))
 $$;
 
+-- Writes down what happened to a task of one of our workers (0013). It never fails and hardly waits: what cannot be written is
+-- left out. Without an owner it is the worker's; a task of somebody else's worker has none, and no events.
+create or replace function public.gpuwarden_note_event(
+  owner_param text, worker_id_param text, task_id_param uuid, event_param text, detail_param jsonb) returns void
+language plpgsql set search_path = public, pg_temp set lock_timeout = '250ms' as $$
+begin
+  insert into public.gpuwarden_events (owner, worker_id, task_id, event, detail)
+  select o.owner, worker_id_param, task_id_param, event_param, jsonb_strip_nulls(detail_param)
+  from (select coalesce(owner_param, (select g.owner from public.gpuwarden_workers g where g.worker_id = worker_id_param)) as owner) o
+  where o.owner is not null;
+exception
+  when others then null;
+end
+$$;
+
 -- Gives a task back: one more attempt counted, queued again or failed for good. Compare-and-swap on worker and attempts.
 -- Answers the new status, or null when the task had moved meanwhile.
 create or replace function public.gpuwarden_release_task(
@@ -126,7 +141,10 @@ begin
     set status = 'Queued', worker_id = null, attempts = attempts_param + 1, generation_started_at = null, updated_at = now()
     where id = task_id_param and status = 'In Progress' and worker_id is not distinct from worker_id_param
       and coalesce(attempts, 0) = attempts_param;
-    return case when found then 'Queued' end;
+    if not found then return null; end if;
+    perform public.gpuwarden_note_event(null, worker_id_param, task_id_param, 'task_requeued',
+      jsonb_build_object('attempt', attempts_param + 1, 'why', left(why_param, 500)));
+    return 'Queued';
   end if;
   select string_agg(format('%s on %s (%s)', f.cause, f.worker_id, coalesce(f.summary, '')), '; ' order by f.created_at)
   into deaths
@@ -138,7 +156,10 @@ begin
         attempts_param + 1, why_param, coalesce('; earlier: ' || deaths, '')))
   where id = task_id_param and status = 'In Progress' and worker_id is not distinct from worker_id_param
     and coalesce(attempts, 0) = attempts_param;
-  return case when found then 'Failed' end;
+  if not found then return null; end if;
+  perform public.gpuwarden_note_event(null, worker_id_param, task_id_param, 'task_given_up',
+    jsonb_build_object('attempt', attempts_param + 1, 'why', left(why_param, 500)));
+  return 'Failed';
 end
 $$;
 

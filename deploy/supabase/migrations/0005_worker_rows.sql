@@ -233,6 +233,8 @@ begin
     select r.* from public.tasks t join public.gpuwarden_rescuable(options_param) r on r.task_id = t.id
     order by t.id for update of t skip locked
   loop
+    perform public.gpuwarden_note_event(owner_param, stray.worker_id, stray.task_id, 'task_rescued',
+      jsonb_build_object('attempt', stray.attempts + 1, 'why', left(stray.why, 500)));
     moved := public.gpuwarden_release_task(stray.task_id, stray.worker_id, stray.attempts,
       coalesce((options_param ->> 'task_max_attempts')::integer, 3), stray.why);
     if moved = 'Queued' then requeued := requeued || stray.task_id; end if;

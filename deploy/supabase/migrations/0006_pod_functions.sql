@@ -149,6 +149,8 @@ begin
   update public.tasks
   set status = 'In Progress', worker_id = worker_id_param, generation_started_at = clock_timestamp(), updated_at = clock_timestamp()
   where id = task.id;
+  perform public.gpuwarden_note_event(mine.owner, worker_id_param, task.id, 'task_claimed',
+    jsonb_build_object('attempt', coalesce(task.attempts, 0) + 1, 'type', left(task.task_type::text, 100)));
   if mine.released_task is not null then
     update public.gpuwarden_workers set released_task = null where worker_id = worker_id_param;
   end if;
@@ -169,6 +171,8 @@ begin
     and coalesce(attempts, 0) + 1 = attempt_param;
   if found then
     update public.gpuwarden_workers set last_task_at = clock_timestamp() where worker_id = worker_id_param;
+    perform public.gpuwarden_note_event(null, worker_id_param, task_id_param, 'task_completed',
+      jsonb_build_object('attempt', attempt_param));
     return jsonb_build_object('accepted', true, 'reason', 'completed');
   end if;
   perform 1 from public.tasks where id = task_id_param and status = 'Complete' and worker_id = worker_id_param
@@ -188,6 +192,13 @@ declare
   moved text;
 begin
   select value into options from public.gpuwarden_state where owner = mine.owner and key = 'settings';
+  perform 1 from public.tasks t
+  where t.id = task_id_param and t.status = 'In Progress' and t.worker_id = worker_id_param
+    and coalesce(t.attempts, 0) = attempt_param - 1;
+  if found then
+    perform public.gpuwarden_note_event(mine.owner, worker_id_param, task_id_param, 'task_failed',
+      jsonb_build_object('attempt', attempt_param, 'error', left(error_param, 500)));
+  end if;
   moved := public.gpuwarden_release_task(task_id_param, worker_id_param, attempt_param - 1,
     coalesce((options ->> 'task_max_attempts')::integer, 3), left(coalesce(error_param, 'the worker reported a failure'), 4000));
   if moved is null and mine.released_task = task_id_param and mine.released_attempt = attempt_param then

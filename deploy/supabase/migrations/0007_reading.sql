@@ -5,7 +5,8 @@ language sql immutable as $$
   select array['gpuwarden_snapshot', 'gpuwarden_queue_depth', 'gpuwarden_register_worker', 'gpuwarden_update_worker',
     'gpuwarden_fail_worker', 'gpuwarden_add_evidence', 'gpuwarden_rescue_tasks', 'gpuwarden_save_state', 'gpuwarden_resign',
     'gpuwarden_worker_report', 'gpuwarden_claim_task', 'gpuwarden_complete_task', 'gpuwarden_fail_task', 'gpuwarden_health',
-    'gpuwarden_list_failures', 'gpuwarden_list_workers', 'gpuwarden_get_worker', 'gpuwarden_list_tasks', 'gpuwarden_operator']
+    'gpuwarden_list_failures', 'gpuwarden_list_workers', 'gpuwarden_get_worker', 'gpuwarden_list_tasks', 'gpuwarden_operator',
+    'gpuwarden_list_events', 'gpuwarden_get_task', 'gpuwarden_failure_groups', 'gpuwarden_prune']
 $$;
 
 -- Volatile, so that it runs in the kind of transaction that the daemon's writes get.
@@ -69,7 +70,9 @@ do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_list_
 
 create or replace function public.gpuwarden_get_worker(worker_id_param text) returns jsonb
 language sql stable security definer set search_path = public, pg_temp as $$
-  select public.gpuwarden_worker_row(g) from public.gpuwarden_workers g where g.worker_id = worker_id_param
+  select public.gpuwarden_worker_row(g) || jsonb_build_object(
+    'evidence', (select f.evidence from public.gpuwarden_failures f where f.worker_id = g.worker_id))
+  from public.gpuwarden_workers g where g.worker_id = worker_id_param
 $$;
 do $close$ begin perform public.gpuwarden_close('function public.gpuwarden_get_worker(text)'); end $close$;
 

@@ -69,6 +69,8 @@ begin
       end if;
       select * into task from public.gpuwarden_next_task();
       if not found then return; end if;
+      perform public.gpuwarden_note_event(null, worker_id_param, task.id, 'task_claimed',
+        jsonb_build_object('attempt', coalesce(task.attempts, 0) + 1, 'type', left(task.task_type::text, 100)));
       return query
         update public.tasks t set status = 'In Progress', worker_id = worker_id_param,
           generation_started_at = clock_timestamp(), updated_at = clock_timestamp()
@@ -84,17 +86,22 @@ begin
   if public.gpuwarden_may_define('func_mark_task_complete') then
     create or replace function public.func_mark_task_complete(task_id_param uuid, result_data_param jsonb default null) returns boolean
     language plpgsql security definer set search_path = public, pg_temp as $$
+    declare
+      holder text;
+      attempt integer;
     begin
       -- One write either way, for triggers of the project; `result_data` may be json, jsonb or text.
       if result_data_param is null then
         update public.tasks set status = 'Complete', generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
-        where id = task_id_param and status = 'In Progress';
+        where id = task_id_param and status = 'In Progress' returning worker_id::text, coalesce(attempts, 0) + 1 into holder, attempt;
       else
         update public.tasks set status = 'Complete', result_data = result_data_param,
           generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
-        where id = task_id_param and status = 'In Progress';
+        where id = task_id_param and status = 'In Progress' returning worker_id::text, coalesce(attempts, 0) + 1 into holder, attempt;
       end if;
-      return found;
+      if not found then return false; end if;
+      perform public.gpuwarden_note_event(null, holder, task_id_param, 'task_completed', jsonb_build_object('attempt', attempt));
+      return true;
     end
     $$;
     perform public.gpuwarden_close('function public.func_mark_task_complete(uuid, jsonb)');
@@ -104,12 +111,18 @@ begin
   if public.gpuwarden_may_define('func_mark_task_failed') then
     create or replace function public.func_mark_task_failed(task_id_param uuid, error_message_param text default null) returns boolean
     language plpgsql security definer set search_path = public, pg_temp as $$
+    declare
+      holder text;
+      attempt integer;
     begin
       update public.tasks set status = 'Failed', attempts = coalesce(attempts, 0) + 1,
         error_message = public.gpuwarden_fit('tasks', 'error_message', error_message_param),
         generation_processed_at = clock_timestamp(), updated_at = clock_timestamp()
-      where id = task_id_param and status = 'In Progress';
-      return found;
+      where id = task_id_param and status = 'In Progress' returning worker_id::text, attempts into holder, attempt;
+      if not found then return false; end if;
+      perform public.gpuwarden_note_event(null, holder, task_id_param, 'task_given_up',
+        jsonb_build_object('attempt', attempt, 'why', left(error_message_param, 500)));
+      return true;
     end
     $$;
     perform public.gpuwarden_close('function public.func_mark_task_failed(uuid, text)');

@@ -11,12 +11,11 @@ declare
   ours constant text[] := public.gpuwarden_required_functions() || array['gpuwarden_adopt_requests', 'gpuwarden_authenticate', 'gpuwarden_close',
     'gpuwarden_ensure_column', 'gpuwarden_ensure_index', 'gpuwarden_failing', 'gpuwarden_figure', 'gpuwarden_fit', 'gpuwarden_fruitless_last_day', 'gpuwarden_heartbeat',
     'gpuwarden_keep_settings', 'gpuwarden_lead', 'gpuwarden_leads', 'gpuwarden_leave_beacon', 'gpuwarden_recent_failures', 'gpuwarden_lock_shared', 'gpuwarden_mark',
-    'gpuwarden_matches', 'gpuwarden_may_define', 'gpuwarden_misfits', 'gpuwarden_next_task', 'gpuwarden_note_heartbeat',
+    'gpuwarden_matches', 'gpuwarden_may_define', 'gpuwarden_misfits', 'gpuwarden_next_task', 'gpuwarden_note_event', 'gpuwarden_note_heartbeat',
     'gpuwarden_operator_state', 'gpuwarden_outcomes', 'gpuwarden_pace', 'gpuwarden_ready_condition', 'gpuwarden_refusal', 'gpuwarden_release_task',
     'gpuwarden_required_functions', 'gpuwarden_rescuable', 'gpuwarden_share', 'gpuwarden_short',
-    'gpuwarden_spent_last_day', 'gpuwarden_status', 'gpuwarden_status_of', 'gpuwarden_store_lines',
-    'gpuwarden_store_logs', 'gpuwarden_tail',
-    'gpuwarden_task_json', 'gpuwarden_task_ready', 'gpuwarden_worker_json', 'gpuwarden_worker_row'];
+    'gpuwarden_spent_last_day', 'gpuwarden_status', 'gpuwarden_status_of', 'gpuwarden_store_lines', 'gpuwarden_store_logs', 'gpuwarden_tail',
+    'gpuwarden_task_json', 'gpuwarden_task_ready', 'gpuwarden_worker_events', 'gpuwarden_failure_events', 'gpuwarden_worker_json', 'gpuwarden_worker_row'];
   existing constant text[] := array['func_claim_available_task', 'func_mark_task_complete', 'func_mark_task_failed',
     'func_update_worker_heartbeat', 'func_worker_heartbeat_with_logs', 'func_insert_logs_batch'];
   f record;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +37,19 @@ std::string probe_command(const WorkerId& worker);
 /// Remote command that prints the evidence: sections "@@ name" with tails of the status file, bootstrap and
 /// worker logs, and outputs of nvidia-smi, df, free, ps.
 std::string collect_command(const WorkerId& worker);
+
+/// Logs that the scripts keep on a pod.
+enum class PodLog { worker, bootstrap };
+struct LogRequest {
+  PodLog log{PodLog::worker};
+  int lines{100};                       ///< the last ones, 0..5000; no more than lie in the last 64 KB
+  bool follow{false};                   ///< also what is added, for 45 s: exit status kStillRunning
+  std::optional<std::size_t> offset{};  ///< go on from this byte instead of the last lines
+};
+/// Remote command that prints a log without its secrets. While it follows, standard error says "@@ N"
+/// whenever everything before byte N has been printed. Works on pods of older versions too: the script comes
+/// along.
+std::string logs_command(const WorkerId& worker, const LogRequest& request);
 
 inline constexpr int kNotStarted = 97;
 /// Exit status of launch and follow when the script has not ended yet after 45 s: follow again, from the

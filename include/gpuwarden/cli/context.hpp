@@ -14,6 +14,7 @@
 #include "gpuwarden/control/report.hpp"
 #include "gpuwarden/ports/clock.hpp"
 #include "gpuwarden/ports/pod_provider.hpp"
+#include "gpuwarden/ports/pod_shell.hpp"
 #include "gpuwarden/ports/task_store.hpp"
 
 namespace gpuwarden::cli {
@@ -25,6 +26,7 @@ enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kUnreachable = 3 };
 struct Services {
   std::shared_ptr<ports::TaskStore> store;
   std::shared_ptr<ports::PodProvider> provider;
+  std::shared_ptr<ports::PodShell> shell;
   std::shared_ptr<ports::Clock> clock;
   /// GET on the daemon's control socket ("/v1/status"): the JSON text. not_found = no daemon runs;
   /// unauthorized = this user may not ask it.
@@ -65,7 +67,13 @@ struct Invocation {
   bool json{false}, dry_run{false}, all{false}, explain{false}, check{false}, print{false}, example{false};
   Duration since{std::chrono::hours(24)};
   int limit{50};
+  bool limit_given{false};
   std::string status_filter;
+  bool follow{false};                ///< go on with what comes, until interrupted
+  bool each{false};                  ///< every row by itself, not grouped
+  int tail{100};                     ///< lines
+  std::string source;                ///< of a log; empty = what fits the worker's phase
+  std::string worker;                ///< only what concerns this one
   std::string actor;                 ///< who speaks; app fills in the user where --actor is not given
   std::string reason;                ///< of an operator's word
   std::optional<Duration> lasting;   ///< how long it holds
@@ -79,7 +87,7 @@ struct ParsedLine {
 /// Parses argv; prints help and usage errors itself.
 ParsedLine parse(int argc, const char* const* argv, Output output);
 
-/// What `command` needs of the SSH key: `run` and a `once` that acts open SSH connections.
+/// What `command` needs of the SSH key: `run` and a `once` that acts open SSH connections; `logs` tries to.
 config::SshKey ssh_key_need(const Invocation& invocation);
 
 /// Tells every error of a configuration that does not hold: lines on the error stream, or with --json

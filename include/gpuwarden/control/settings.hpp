@@ -24,6 +24,8 @@ struct Settings {
   /// often.
   Duration stall_probe{std::chrono::milliseconds(250)};
   int max_actions_in_flight{64};
+  /// How long failures and events are kept; whole days, one at least.
+  Duration failure_retention{std::chrono::hours(24 * 30)};
 };
 
 }  // namespace gpuwarden::control

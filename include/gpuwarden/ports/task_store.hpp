@@ -129,6 +129,47 @@ struct TaskRow {
   WallTime created_at{}, updated_at{};
 };
 
+/// One step in the life of a worker or a task.
+struct EventRow {
+  std::int64_t id{0};  ///< rising; one may show after its successor, by seconds
+  WallTime at{};
+  std::string worker, task;  ///< empty where the event concerns none
+  /// registered, pod, phase, first_heartbeat, crash, drain, failed, verdict, ended; task_claimed,
+  /// task_completed, task_failed, task_requeued, task_given_up, task_rescued.
+  std::string event;
+  std::string detail_json;  ///< an object; empty = nothing more to say
+};
+struct EventQuery {
+  std::string owner;
+  WorkerId worker{};                    ///< empty = of all workers
+  TaskId task{};                        ///< empty = of all tasks
+  std::optional<std::int64_t> after{};  ///< the first `limit` behind this id; unset = the newest `limit`
+  std::optional<Duration> since{};      ///< only those that are younger
+  int limit{200};                       ///< 1..5000
+};
+
+/// A task with what became of each attempt.
+struct TaskStory {
+  TaskRow task;
+  std::optional<WallTime> started_at, processed_at;
+  std::vector<EventRow> events;      ///< oldest first
+  std::vector<FailureRow> failures;  ///< of workers that held it, oldest first, without evidence
+};
+
+/// The same fault on any number of pods.
+struct FailureGroup {
+  std::string fingerprint, cause, summary, evidence_line, worker;  ///< the words are the newest failure's
+  long pods{0};
+  double cost_usd{0};
+  WallTime first_at{}, last_at{};
+};
+
+struct Pruned {
+  bool done{false};  ///< false: another daemon leads
+  long failures{0}, events{0};
+  bool more{false};  ///< there may be more of them: ask again
+};
+
 /// State of the database side, for doctor.
 struct StoreHealth {
   WallTime db_now{};
@@ -156,11 +197,21 @@ class TaskStore {
   /// Stores an operator's word, with who and when. The daemon heeds it from its next snapshot on.
   virtual Async<OperatorAnswer> operate(std::string owner, OperatorCommand command) = 0;
 
+  /// Deletes failures and events older than `keep`, a bounded number of rows. `keep` is taken in whole days,
+  /// one at least.
+  virtual Async<Pruned> prune(Fence fence, Duration keep) = 0;
+
   virtual Async<StoreHealth> health() = 0;
   virtual Async<std::vector<FailureRow>> failures(std::string owner, Duration since, int limit) = 0;
   virtual Async<std::vector<WorkerRow>> workers(std::string owner, bool ended_too, int limit) = 0;
   virtual Async<std::optional<WorkerRow>> worker(WorkerId worker) = 0;
   virtual Async<std::vector<TaskRow>> tasks(std::string status, int limit) = 0;
+  /// Oldest first.
+  virtual Async<std::vector<EventRow>> events(EventQuery query) = 0;
+  /// nullopt = there is no such task; invalid_input = no id of a task looks like this.
+  virtual Async<std::optional<TaskStory>> task(TaskId task) = 0;
+  /// Those of most pods first.
+  virtual Async<std::vector<FailureGroup>> failure_groups(std::string owner, Duration since, int limit) = 0;
 };
 
 }  // namespace gpuwarden::ports

@@ -15,7 +15,7 @@
 namespace gpuwarden::supabase {
 
 /// Version of the SQL functions that this program speaks to.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // Request bodies: the named arguments of one function.
 std::string snapshot_request(const ports::SnapshotQuery& query);
@@ -33,6 +33,11 @@ std::string list_failures_request(std::string_view owner, Duration since, int li
 std::string list_workers_request(std::string_view owner, bool ended_too, int limit);
 std::string get_worker_request(const WorkerId& worker);
 std::string list_tasks_request(std::string_view status, int limit);
+std::string list_events_request(const ports::EventQuery& query);
+std::string get_task_request(const TaskId& task);
+std::string failure_groups_request(std::string_view owner, Duration since, int limit);
+/// In whole days, rounded down; one at least.
+std::string prune_request(const ports::Fence& fence, Duration keep);
 
 // Answers.
 /// What the SQL wrote is read strictly; what a pod reported through it (crash, figures) leniently.
@@ -52,6 +57,11 @@ Result<std::vector<ports::WorkerRow>> parse_workers(std::string_view body);
 /// nullopt for JSON null.
 Result<std::optional<ports::WorkerRow>> parse_worker(std::string_view body);
 Result<std::vector<ports::TaskRow>> parse_tasks(std::string_view body);
+Result<std::vector<ports::EventRow>> parse_events(std::string_view body);
+/// nullopt for JSON null.
+Result<std::optional<ports::TaskStory>> parse_task_story(std::string_view body);
+Result<std::vector<ports::FailureGroup>> parse_failure_groups(std::string_view body);
+Result<ports::Pruned> parse_pruned(std::string_view body);
 
 /// The counts of the existing edge function `task-counts`.
 std::string task_counts_request();

@@ -29,8 +29,8 @@ struct Settings {
 /// What is repeated after which failure:
 ///  - certainly nothing done (no connection, connection pool busy, rate limit, rolled back): every call;
 ///  - may have taken effect: the calls whose repetition changes nothing, i.e. all reads, snapshot (it renews
-///    a lease), register_worker (same id and epoch), update_worker, add_evidence, save_breaker and operate. A
-///    repeated update_worker that finds the row already in the wanted state has won. fail_worker,
+///    a lease), register_worker (same id and epoch), update_worker, add_evidence, save_breaker, operate and
+///    prune. A repeated update_worker that finds the row already in the wanted state has won. fail_worker,
 ///    rescue_tasks and resign are not repeated then: they answer ErrorKind::ambiguous and the caller looks
 ///    again.
 /// A statement that the database cancelled for its length is repeated once. So is, after schema_pause, a call
@@ -54,12 +54,17 @@ class SupabaseStore : public ports::TaskStore {
   ports::Async<ports::CasOutcome> save_breaker(ports::Fence fence, BreakerMemory memory) override;
   ports::Async<ports::CasOutcome> resign(ports::Fence fence, std::string holder) override;
   ports::Async<ports::OperatorAnswer> operate(std::string owner, ports::OperatorCommand command) override;
+  ports::Async<ports::Pruned> prune(ports::Fence fence, Duration keep) override;
   ports::Async<ports::StoreHealth> health() override;
   ports::Async<std::vector<ports::FailureRow>> failures(std::string owner, Duration since,
                                                         int limit) override;
   ports::Async<std::vector<ports::WorkerRow>> workers(std::string owner, bool ended_too, int limit) override;
   ports::Async<std::optional<ports::WorkerRow>> worker(WorkerId worker) override;
   ports::Async<std::vector<ports::TaskRow>> tasks(std::string status, int limit) override;
+  ports::Async<std::vector<ports::EventRow>> events(ports::EventQuery query) override;
+  ports::Async<std::optional<ports::TaskStory>> task(TaskId task) override;
+  ports::Async<std::vector<ports::FailureGroup>> failure_groups(std::string owner, Duration since,
+                                                                int limit) override;
 
   /// Log lines into system_logs, by func_insert_logs_batch. Not repeated when they may have been stored.
   ports::Async<LogsStored> insert_logs(std::vector<LogRow> rows);

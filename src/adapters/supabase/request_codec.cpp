@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -167,6 +168,29 @@ std::string get_worker_request(const WorkerId& worker) {
 
 std::string list_tasks_request(std::string_view status, int limit) {
   return to_body({{"status_param", or_null(std::string(status))}, {"limit_param", limit}});
+}
+
+std::string list_events_request(const ports::EventQuery& query) {
+  json body{{"owner_param", query.owner}, {"limit_param", query.limit}};
+  if (!query.worker.empty()) body["worker_id_param"] = query.worker.str();
+  if (!query.task.empty()) body["task_id_param"] = query.task.str();
+  if (query.after) body["after_id_param"] = *query.after;
+  if (query.since) body["since_sec_param"] = in_seconds(*query.since);
+  return to_body(std::move(body));
+}
+
+std::string get_task_request(const TaskId& task) {
+  return to_body({{"task_id_param", task.str()}});
+}
+
+std::string failure_groups_request(std::string_view owner, Duration since, int limit) {
+  return list_failures_request(owner, since, limit);
+}
+
+std::string prune_request(const ports::Fence& fence, Duration keep) {
+  json body = fenced(fence);
+  body["days_param"] = std::max<long>(1, std::chrono::duration_cast<std::chrono::days>(keep).count());
+  return to_body(std::move(body));
 }
 
 std::string task_counts_request() {

@@ -1,3 +1,5 @@
+#include "row_codec.hpp"
+
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,45 +20,6 @@ std::string id_text(const json& row, const char* key) {
   const auto found = row.is_object() ? row.find(key) : row.end();
   if (!row.is_object() || found == row.end() || found->is_null()) return {};
   return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
-template <class Row, class Read>
-Result<std::vector<Row>> parse_rows(std::string_view body, std::string_view what, Read read) {
-  const auto doc = parse_json(body, what);
-  if (!doc) return fail(doc.error());
-  if (!doc->is_array())
-    return fail(ErrorKind::malformed, fmt::format("the answer of {} is not a list", what));
-  Problem problem;
-  std::vector<Row> rows;
-  rows.reserve(doc->size());
-  for (const json& row : *doc) {
-    rows.push_back(read(row, problem));
-    if (problem) return fail(*problem);
-  }
-  return rows;
-}
-
-ports::FailureRow read_failure(const json& value, Problem& problem) {
-  Fields fields(value, "a failure row", problem);
-  ports::FailureRow row;
-  row.id = id_text(value, "id");
-  if (row.id.empty()) row.id = fields.text("id");
-  fields.rename(fmt::format("failure '{}'", row.id));
-  row.worker = fields.text("worker_id");
-  row.cause = fields.text("cause");
-  row.summary = fields.text_if("summary");
-  row.evidence_line = fields.text_if("evidence_line");
-  row.fingerprint = fields.text_if("fingerprint");
-  row.phase = fields.text_if("phase");
-  row.pod = fields.text_if("pod_id");
-  row.gpu = fields.text_if("gpu");
-  row.data_center = fields.text_if("data_center");
-  row.cost_usd = fields.number_if("cost_usd");
-  row.created_at = fields.time("created_at");
-  const auto evidence = value.is_object() ? value.find("evidence") : value.end();
-  if (value.is_object() && evidence != value.end() && !evidence->is_null())
-    row.evidence_json = evidence->dump();
-  return row;
 }
 
 ports::WorkerRow read_worker_row(const json& value, Problem& problem) {
@@ -85,6 +48,31 @@ ports::WorkerRow read_worker_row(const json& value, Problem& problem) {
   return row;
 }
 
+}  // namespace
+
+ports::FailureRow read_failure(const json& value, Problem& problem) {
+  Fields fields(value, "a failure row", problem);
+  ports::FailureRow row;
+  row.id = id_text(value, "id");
+  if (row.id.empty()) row.id = fields.text("id");
+  fields.rename(fmt::format("failure '{}'", row.id));
+  row.worker = fields.text("worker_id");
+  row.cause = fields.text("cause");
+  row.summary = fields.text_if("summary");
+  row.evidence_line = fields.text_if("evidence_line");
+  row.fingerprint = fields.text_if("fingerprint");
+  row.phase = fields.text_if("phase");
+  row.pod = fields.text_if("pod_id");
+  row.gpu = fields.text_if("gpu");
+  row.data_center = fields.text_if("data_center");
+  row.cost_usd = fields.number_if("cost_usd");
+  row.created_at = fields.time("created_at");
+  const auto evidence = value.is_object() ? value.find("evidence") : value.end();
+  if (value.is_object() && evidence != value.end() && !evidence->is_null())
+    row.evidence_json = evidence->dump();
+  return row;
+}
+
 ports::TaskRow read_task(const json& value, Problem& problem) {
   Fields fields(value, "a task row", problem);
   ports::TaskRow row;
@@ -100,8 +88,6 @@ ports::TaskRow read_task(const json& value, Problem& problem) {
   row.updated_at = fields.time_if("updated_at").value_or(row.created_at);
   return row;
 }
-
-}  // namespace
 
 Result<ports::CasOutcome> parse_cas(std::string_view body, std::string_view function) {
   const auto doc = parse_json(body, function);

@@ -182,4 +182,30 @@ Async<std::vector<ports::TaskRow>> SupabaseStore::tasks(std::string status, int 
   co_return parse_tasks(answer->body);
 }
 
+Async<std::vector<ports::EventRow>> SupabaseStore::events(ports::EventQuery query) {
+  const auto answer = co_await rpc_->post(rpc("gpuwarden_list_events", list_events_request(query)));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_events(answer->body);
+}
+
+Async<std::optional<ports::TaskStory>> SupabaseStore::task(TaskId task) {
+  const auto answer = co_await rpc_->post(rpc("gpuwarden_get_task", get_task_request(task)));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_task_story(answer->body);
+}
+
+Async<std::vector<ports::FailureGroup>> SupabaseStore::failure_groups(std::string owner, Duration since,
+                                                                      int limit) {
+  const auto answer =
+      co_await rpc_->post(rpc("gpuwarden_failure_groups", failure_groups_request(owner, since, limit)));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_failure_groups(answer->body);
+}
+
+Async<ports::Pruned> SupabaseStore::prune(ports::Fence fence, Duration keep) {
+  const auto answer = co_await rpc_->post(write("gpuwarden_prune", prune_request(fence, keep), true));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_pruned(answer->body);
+}
+
 }  // namespace gpuwarden::supabase

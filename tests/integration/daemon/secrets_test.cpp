@@ -151,7 +151,9 @@ std::string said_by_commands(Stack& stack) {
   std::string all;
   const std::string worker = stack.sql("select worker_id from gpuwarden_failures limit 1")[0]["worker_id"];
   const std::vector<std::vector<std::string>> commands{
-      {"status"}, {"plan"}, {"workers", "--all"}, {"worker", worker}, {"tasks"}, {"failures"}, {"doctor"}};
+      {"status"}, {"plan"},     {"workers", "--all"},   {"worker", worker},
+      {"tasks"},  {"failures"}, {"failures", "--each"}, {"logs", worker},
+      {"events"}, {"doctor"}};
   for (std::vector<std::string> command : commands) {
     all += stack.cli(command).output;
     command.emplace_back("--json");

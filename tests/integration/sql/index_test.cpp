@@ -31,6 +31,10 @@ insert into public.gpuwarden_workers (worker_id, owner, epoch, status, phase, to
 insert into public.tasks (task_type, status, worker_id) select 'now', 'In Progress', 'live-' || n from generate_series(1, 10) n;
 insert into public.tasks (task_type, dependant_on) select 'now', case when n % 2 = 0 then array[(select id from public.tasks limit 1)] end
   from generate_series(1, 30) n;
+truncate public.gpuwarden_events;
+insert into public.gpuwarden_events (owner, worker_id, task_id, event, at)
+  select 'test', 'gpu-' || n % 20000, case when n % 3 = 0 then gen_random_uuid() end, 'phase', now() - make_interval(mins => n)
+  from generate_series(1, 100000) n;
 insert into public.gpuwarden_leaders (owner, epoch, holder, expires_at) values ('test', 1, 'd', now() + interval '1 hour');
 analyze;
 )sql");
@@ -49,7 +53,8 @@ analyze;
     std::vector<std::string> found;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);)
-      for (const auto* table : {"tasks", "workers", "gpuwarden_workers", "gpuwarden_failures"})
+      for (const auto* table :
+           {"tasks", "workers", "gpuwarden_workers", "gpuwarden_failures", "gpuwarden_events"})
         if (line.find(std::string("Seq Scan on ") + table + " ") != std::string::npos ||
             line.find(std::string("Seq Scan on public.") + table + " ") != std::string::npos)
           found.push_back(line);
@@ -90,6 +95,15 @@ TEST_F(Indexes, NoFunctionReadsAWholeTableWith200kFinishedTasks) {
         std::string("public.gpuwarden_list_tasks(null, 50)"),
         std::string("public.gpuwarden_list_tasks('Failed', 50)"),
         std::string("public.gpuwarden_list_tasks('In Progress', 50)"),
+        std::string("public.gpuwarden_list_events('test', limit_param => 50)"),
+        std::string("public.gpuwarden_list_events('test', since_sec_param => 3600)"),
+        std::string("public.gpuwarden_list_events('test', after_id_param => 99000, limit_param => 50)"),
+        std::string("public.gpuwarden_list_events('test', worker_id_param => 'gpu-7')"),
+        std::string(
+            "public.gpuwarden_get_task((select id from public.tasks where worker_id = 'live-1' and status = "
+            "'In Progress'))"),
+        std::string("public.gpuwarden_failure_groups('test', 3600, 50)"),
+        std::string("public.gpuwarden_prune('test', 1, 30)"),
         std::string("public.func_claim_available_task('live-15')"),
         std::string("public.func_update_worker_heartbeat('live-15')")}) {
     const auto text = plans("select " + call);

@@ -219,7 +219,7 @@ void SqlTest::TearDownTestSuite() {
 void SqlTest::SetUp() {
   project().exec(
       "truncate public.tasks, public.workers, public.system_logs, public.gpuwarden_workers, "
-      "public.gpuwarden_failures, public.gpuwarden_leaders, public.gpuwarden_state");
+      "public.gpuwarden_failures, public.gpuwarden_leaders, public.gpuwarden_state, public.gpuwarden_events");
   project().gateway->set_outage(sandbox::Outage::none);
   project().gateway->set_delay(Duration(0));
   project().gateway->cut_off_pods(false);

@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 
 Json leading_snapshot() {
   return Json::parse(R"({
-    "schema_version":3,"db_now":"2026-11-24T01:48:40Z","writable":true,
+    "schema_version":4,"db_now":"2026-11-24T01:48:40Z","writable":true,
     "leader":{"leading":true,"epoch":1,"holder":"me","expires_in_s":30},
     "queue":{"queued":0,"running":0,"blocked":0,"by_type":{}},"workers":[],"running_tasks":[],"outcomes":[],
     "breaker":null,"breaker_override":null,"switches":{"paused":false},"tombstones":[],"rescuable":0,
@@ -59,7 +59,8 @@ RunningDaemon::RunningDaemon() : snapshot(leading_snapshot()) {
       io, fakes::LoopbackService::Handler([this](ServerRequest request) -> awaitable<ServerResponse> {
         if (on_supabase) co_return co_await on_supabase(std::move(request));
         if (request.path.ends_with("gpuwarden_snapshot")) co_return fakes::json_answer(200, snapshot.dump());
-        co_return fakes::json_answer(200, R"({"done":true,"reason":""})");
+        co_return fakes::json_answer(200,
+                                     R"({"done":true,"reason":"","failures":0,"events":0,"more":false})");
       }));
   runpod = std::make_unique<fakes::LoopbackService>(
       io, fakes::LoopbackService::Handler([this](ServerRequest request) -> awaitable<ServerResponse> {

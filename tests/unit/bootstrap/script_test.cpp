@@ -53,9 +53,10 @@ TEST(Payload, IsRefusedWholeByBashWhereverItBreaksOff) {
 TEST(Payload, AndEveryCommandIsValidBash) {
   const test::TempDir dir;
   const std::string file = dir.path + "/text";
-  for (const std::string& text : {launch_payload(kWorker, some_settings(), kSecrets), launch_command(kWorker),
-                                  follow_command(kWorker, 5), probe_command(kWorker),
-                                  collect_command(kWorker), env_file(kWorker, some_settings(), kSecrets)}) {
+  for (const std::string& text :
+       {launch_payload(kWorker, some_settings(), kSecrets), launch_command(kWorker),
+        follow_command(kWorker, 5), probe_command(kWorker), logs_command(kWorker, {}),
+        collect_command(kWorker), env_file(kWorker, some_settings(), kSecrets)}) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << text;
     const auto ran = run_bash("bash -n " + file);
     EXPECT_EQ(ran.exit_code, 0) << ran.output;
@@ -64,7 +65,7 @@ TEST(Payload, AndEveryCommandIsValidBash) {
 
 TEST(Commands, CarryNoSecretAndFitIntoOneSshPacket) {
   for (const std::string& text : {launch_command(kWorker), follow_command(kWorker, 5), probe_command(kWorker),
-                                  collect_command(kWorker)}) {
+                                  logs_command(kWorker, {}), collect_command(kWorker)}) {
     EXPECT_THAT(text, Not(HasSubstr("planted")));
     EXPECT_LT(text.size(), 8192u);
   }

@@ -57,6 +57,7 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
   if (loaded.config) {
     services.store = store;
     services.provider = provider;
+    services.shell = shell;
     services.clock = clock;
     services.ask_daemon = [this](std::string path) -> ports::Async<std::string> {
       daemon_paths.push_back(path);
@@ -108,6 +109,11 @@ ports::FailureRow failure_row(const std::string& worker, const std::string& caus
   row.cost_usd = 0.012;
   row.evidence_json = R"({"exit_code":2})";
   return row;
+}
+
+ports::EventRow event_row(std::int64_t id, Duration after, const std::string& worker,
+                          const std::string& event, const std::string& detail_json, const std::string& task) {
+  return {id, fakes::FakeClock::kWallStart + after, worker, task, event, detail_json};
 }
 
 }  // namespace gpuwarden::cli::testing

@@ -10,6 +10,7 @@
 
 #include "fakes/fake_clock.hpp"
 #include "fakes/fake_pod_provider.hpp"
+#include "fakes/fake_pod_shell.hpp"
 #include "fakes/fake_task_store.hpp"
 
 namespace gpuwarden::cli::testing {
@@ -33,6 +34,7 @@ struct Terminal {
   std::map<std::string, Result<std::string>> files;
   std::shared_ptr<fakes::FakeTaskStore> store = std::make_shared<fakes::FakeTaskStore>();
   std::shared_ptr<fakes::FakePodProvider> provider = std::make_shared<fakes::FakePodProvider>();
+  std::shared_ptr<fakes::FakePodShell> shell = std::make_shared<fakes::FakePodShell>();
   std::shared_ptr<fakes::FakeClock> clock = std::make_shared<fakes::FakeClock>();
   Result<std::string> daemon_answer =
       fail(ErrorKind::not_found, "nothing listens on /run/gpuwarden/control.sock");
@@ -55,5 +57,9 @@ struct Terminal {
 /// A worker as the database describes it.
 ports::WorkerRow worker_row(const std::string& id);
 ports::FailureRow failure_row(const std::string& worker, const std::string& cause);
+/// An event of a worker, `after` the clock's beginning.
+ports::EventRow event_row(std::int64_t id, Duration after, const std::string& worker,
+                          const std::string& event, const std::string& detail_json = "",
+                          const std::string& task = "");
 
 }  // namespace gpuwarden::cli::testing

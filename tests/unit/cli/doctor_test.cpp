@@ -14,7 +14,7 @@ TEST(Doctor, PassesWhereEverythingIsInPlace) {
   const Spoken said = Terminal().type({"doctor"});
   EXPECT_EQ(said.code, kDone);
   EXPECT_EQ(said.out,
-            "ok       configuration  8 variables given, 67 by default\n"
+            "ok       configuration  8 variables given, 68 by default\n"
             "ok       keys           secret key (sb_secret_...); publishable key (sb_publishable_...)\n"
             "ok       supabase       https://abcdefghijkl.supabase.co answers in 0s; clocks agree\n"
             "ok       migrations     schema version 1\n"

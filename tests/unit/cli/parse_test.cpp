@@ -36,9 +36,12 @@ TEST(CommandLine, ShowsAShortGroupedHelp) {
             "  explain   why the fleet, or a worker, is as it is, and what is awaited\n"
             "  status    queue, fleet and breaker at a glance\n"
             "  workers   live workers; ended ones too with --all\n"
-            "  worker    everything about one worker\n"
+            "  worker    the whole life of one worker, with durations\n"
             "  tasks     tasks, newest first\n"
-            "  failures  why workers failed, newest first\n"
+            "  task      one task: each attempt, on which worker, how it ended\n"
+            "  failures  why workers failed: one line a fault, or one a failure with --each\n"
+            "  logs      what a worker writes: live from its pod, afterwards from what was kept\n"
+            "  events    what happened to workers and tasks, oldest first\n"
             "  diagnose  the cause in an evidence document (needs no service)\n"
             "  replay    recorded decisions again, also with other settings (needs no service)\n"
             "\n"
@@ -72,9 +75,9 @@ TEST(CommandLine, WithoutACommandIsWrongUsageAndShowsTheHelp) {
 }
 
 TEST(CommandLine, ShowsExamplesForEachCommand) {
-  for (const char* command :
-       {"run", "once", "plan", "status", "workers", "worker", "tasks", "failures", "explain", "replay",
-        "breaker", "pause", "resume", "doctor", "config", "migrate", "version"}) {
+  for (const char* command : {"run",   "once",     "plan",   "status", "workers", "worker", "tasks",
+                              "task",  "failures", "logs",   "events", "explain", "replay", "breaker",
+                              "pause", "resume",   "doctor", "config", "migrate", "version"}) {
     const Spoken help = Terminal().type({command, "--help"});
     EXPECT_EQ(help.code, kDone) << command;
     EXPECT_NE(help.out.find("Examples:\n  gpuwarden " + std::string(command)), std::string::npos) << help.out;

@@ -89,11 +89,13 @@ TEST(WorkerCommand, SaysEverythingAboutOne) {
                            "Registered  2026-11-24T00:00:00Z\n"
                            "Heartbeat   2026-11-24T00:05:00Z\n"
                            "Cost        $0.04\n"
+                           "Script      beef\n"
+                           "Commit      0123abc\n"
                            "Cause       start_failed\n"
                            "Summary     the worker ended with exit code 2\n"
                            "Advice      "))
       << said.out;
-  EXPECT_NE(said.out.find("git_commit  0123abc\n"), std::string::npos);
+  EXPECT_NE(said.out.find("Commit      0123abc\n"), std::string::npos);
 }
 
 TEST(WorkerCommand, FailsForAWorkerThatIsNotThere) {
@@ -142,11 +144,11 @@ TEST(TasksCommand, PrintsATableAndFiltersByStatus) {
             "No tasks with this status. Next: gpuwarden status\n");
 }
 
-TEST(FailuresCommand, ShowsTheDecidingLineAndWhatToDo) {
+TEST(FailuresCommand, ShowsEachWithItsDecidingLineAndWhatToDo) {
   Terminal terminal;
   terminal.width = 200;
   terminal.store->failure_rows = {failure_row(kWorker, "start_failed"), failure_row("gpu-b", "start_failed")};
-  const Spoken said = terminal.type({"failures"});
+  const Spoken said = terminal.type({"failures", "--each"});
   EXPECT_EQ(said.code, kDone);
   EXPECT_TRUE(
       said.out.starts_with("WHEN                  WORKER                               CAUSE         PHASE   "
@@ -166,7 +168,7 @@ TEST(FailuresCommand, PassesOnHowFarBack) {
     since = back;
     return std::vector<ports::FailureRow>{};
   };
-  EXPECT_EQ(terminal.type({"failures", "--since", "2h"}).out,
+  EXPECT_EQ(terminal.type({"failures", "--each", "--since", "2h"}).out,
             "No failures in the last 2h 0m. Next: gpuwarden status\n");
   EXPECT_EQ(since, 2h);
 }

@@ -25,6 +25,18 @@ TEST(Times, AcceptOneSecondUpwardsAndFractions) {
   EXPECT_FALSE(FakeSource().set("FAILURE_WINDOW_MINUTES", "0.01").load().config);
 }
 
+TEST(Times, OfRetentionAreWholeDaysUpToTenYears) {
+  using std::chrono::days;
+  const auto kept = [](const char* text) {
+    const auto loaded = FakeSource().set("FAILURE_RETENTION_DAYS", text).load();
+    return loaded.config ? loaded.config->control.failure_retention : Duration{0};
+  };
+  EXPECT_EQ(FakeSource().load().config->control.failure_retention, days(30));
+  EXPECT_EQ(kept("1"), days(1));
+  EXPECT_EQ(kept("3650"), days(3650));
+  for (const char* wrong : {"0", "3651", "1.5", "-1", "30d"}) EXPECT_EQ(kept(wrong), Duration{0}) << wrong;
+}
+
 TEST(Times, AreWarnedAboutWhereLateListsGetLessThanAMinute) {
   FakeSource fake;
   EXPECT_NE(about(fake.set("RUNPOD_LIST_LAG_SEC", "59.9").load().warnings, "RUNPOD_LIST_LAG_SEC"), "");

@@ -74,6 +74,7 @@ TEST(ConfigurationTable, HoldsEveryDocumentedName) {
                                          "TASK_MAX_ATTEMPTS",
                                          "TASK_STUCK_EXEMPT",
                                          "TASK_STUCK_TYPES",
+                                         "FAILURE_RETENTION_DAYS",
                                          "MAX_WORKER_FAILURE_RATE",
                                          "FAILURE_WINDOW_MINUTES",
                                          "MIN_WORKERS_FOR_RATE_CHECK",

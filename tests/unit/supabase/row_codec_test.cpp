@@ -124,5 +124,83 @@ TEST(TaskRows, ReadTheQueue) {
   EXPECT_FALSE(parse_tasks(R"([{"id":"t"}])"));
 }
 
+TEST(EventRows, ReadWhatConcernsAWorkerATaskOrBoth) {
+  const auto rows = parse_events(R"([
+    {"id":7,"at":"2026-11-24T01:48:40.5+00:00","worker_id":"gpu-a","task_id":null,"event":"phase","detail":{"phase":"starting"}},
+    {"id":8,"at":"2026-11-24T01:48:41Z","worker_id":null,"task_id":"t1","event":"task_rescued","detail":null}])");
+  ASSERT_TRUE(rows) << rows.error().message;
+  EXPECT_EQ(rows->at(0).id, 7);
+  EXPECT_EQ(format_time_ms(rows->at(0).at), "2026-11-24T01:48:40.500Z");
+  EXPECT_EQ(rows->at(0).worker, "gpu-a");
+  EXPECT_EQ(rows->at(0).detail_json, R"({"phase":"starting"})");
+  EXPECT_EQ(rows->at(1).task, "t1");
+  EXPECT_EQ(rows->at(1).detail_json, "");
+  EXPECT_THAT(parse_events(R"([{"id":7,"at":"noon","event":"phase"}])").error().message,
+              HasSubstr("event 7"));
+  EXPECT_FALSE(parse_events(R"([{"at":"2026-11-24T01:48:40Z","event":"phase"}])"));
+}
+
+TEST(TaskStories, HoldTheRowItsEventsAndItsFailures) {
+  const auto story = parse_task_story(R"({"id":"t","task_type":"render","status":"Failed","worker_id":null,
+    "error_message":"why","attempts":3,"created_at":"2026-11-24T01:48:40Z","updated_at":null,
+    "generation_started_at":"2026-11-24T01:49:40Z","generation_processed_at":null,
+    "events":[{"id":1,"at":"2026-11-24T01:48:40Z","event":"task_claimed","detail":{"attempt":1}}],
+    "failures":[{"id":"f","worker_id":"gpu-a","cause":"gpu_error","created_at":"2026-11-24T01:48:40Z"}]})");
+  ASSERT_TRUE(story) << story.error().message;
+  ASSERT_TRUE(*story);
+  EXPECT_EQ((*story)->task.attempts, 3);
+  EXPECT_EQ(format_time((*story)->started_at.value()), "2026-11-24T01:49:40Z");
+  EXPECT_FALSE((*story)->processed_at);
+  EXPECT_EQ((*story)->events.at(0).event, "task_claimed");
+  EXPECT_EQ((*story)->failures.at(0).cause, "gpu_error");
+  const auto none = parse_task_story("null");
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+  EXPECT_FALSE(parse_task_story(R"({"id":"t","status":"Queued","events":[]})")) << "no list of failures";
+  EXPECT_FALSE(parse_task_story(R"({"id":"t","status":"Queued","events":[{}],"failures":[]})"));
+}
+
+TEST(FailureGroups, CountPodsAndDollars) {
+  const auto groups =
+      parse_failure_groups(R"([{"fingerprint":"f","cause":"start_failed","pods":50,"cost_usd":1.5,
+    "first_at":"2026-11-24T01:48:40Z","last_at":"2026-11-24T02:48:40Z","worker_id":"gpu-a","summary":null,"evidence_line":"x"}])");
+  ASSERT_TRUE(groups) << groups.error().message;
+  EXPECT_EQ(groups->at(0).pods, 50);
+  EXPECT_EQ(groups->at(0).cost_usd, 1.5);
+  EXPECT_EQ(groups->at(0).evidence_line, "x");
+  EXPECT_FALSE(parse_failure_groups(R"([{"fingerprint":"f"}])"));
+}
+
+TEST(PrunedCodec, OnlyARefusalMayOmitTheFigures) {
+  const auto pruned = parse_pruned(R"({"done":true,"failures":3,"events":997,"more":true})");
+  ASSERT_TRUE(pruned);
+  EXPECT_EQ(pruned->failures, 3);
+  EXPECT_EQ(pruned->events, 997);
+  EXPECT_TRUE(pruned->more);
+  EXPECT_FALSE(parse_pruned(R"({"done":false,"reason":"not_leader"})")->done);
+  EXPECT_FALSE(parse_pruned(R"({"done":true,"failures":3})"));
+}
+
+TEST(StoryRequests, NameOnlyWhatIsAskedFor) {
+  ports::EventQuery query;
+  query.owner = "o";
+  query.limit = 7;
+  EXPECT_EQ(json::parse(list_events_request(query)), (json{{"owner_param", "o"}, {"limit_param", 7}}));
+  query.worker = WorkerId("w");
+  query.task = TaskId("t");
+  query.after = 12;
+  query.since = std::chrono::seconds(90);
+  EXPECT_EQ(json::parse(list_events_request(query)), (json{{"owner_param", "o"},
+                                                           {"limit_param", 7},
+                                                           {"worker_id_param", "w"},
+                                                           {"task_id_param", "t"},
+                                                           {"after_id_param", 12},
+                                                           {"since_sec_param", 90.0}}));
+  EXPECT_EQ(json::parse(prune_request({"o", 3}, std::chrono::hours(24 * 30 + 23))),
+            (json{{"owner_param", "o"}, {"epoch_param", 3}, {"days_param", 30}}));
+  EXPECT_EQ(json::parse(prune_request({"o", 3}, std::chrono::seconds(1)))["days_param"], 1)
+      << "never less than a day";
+}
+
 }  // namespace
 }  // namespace gpuwarden::supabase

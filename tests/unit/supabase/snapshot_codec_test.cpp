@@ -24,7 +24,7 @@ json sample_worker() {
 
 json sample() {
   json doc = json::parse(R"({
-    "schema_version":3,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
+    "schema_version":4,"db_now":"2026-11-24T01:48:40.123Z","writable":true,
     "leader":{"leading":true,"epoch":7,"holder":"me","expires_in_s":29.9},
     "queue":{"queued":5,"running":2,"blocked":1,"by_type":{"render":{"queued":5,"running":2}}},
     "workers":[],

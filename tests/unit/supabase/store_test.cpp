@@ -30,7 +30,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr const char* kSnapshot = R"({
-  "schema_version":3,"db_now":"2026-11-24T01:48:40Z","writable":true,
+  "schema_version":4,"db_now":"2026-11-24T01:48:40Z","writable":true,
   "leader":{"leading":true,"epoch":1,"holder":"me","expires_in_s":30},
   "queue":{"queued":5,"running":2,"blocked":1,"by_type":{}},"workers":[],"running_tasks":[],"outcomes":[],
   "breaker":null,"breaker_override":null,"switches":{"paused":false},"tombstones":[],"rescuable":0,
