@@ -21,6 +21,8 @@ const std::vector<CommandInfo>& command_list() {
        "gpuwarden tasks\ngpuwarden tasks --status failed\ngpuwarden tasks --status in-progress"},
       {"failures", "Look", "why workers failed, newest first",
        "gpuwarden failures\ngpuwarden failures --since 2h --limit 20"},
+      {"report", "Look", "the incident report: why workers fail, since when, what it is not, what to do",
+       "gpuwarden report\ngpuwarden report --since 6h --format md > incident.md\ngpuwarden report --json"},
       {"replay", "Look", "recorded decisions again, also with other settings (needs no service)",
        "gpuwarden replay /var/log/gpuwarden/journal.jsonl\n"
        "gpuwarden replay journal.jsonl --set MAX_ACTIVE_GPUS=20 --set SCALE_UP_MULTIPLIER=1.5"},
