@@ -23,6 +23,8 @@ const std::vector<CommandInfo>& command_list() {
        "gpuwarden task 5e2a7c64-1c1e-4f0e-9a43-0f6f5d0c1b2a\ngpuwarden task 5e2a7c64"},
       {"failures", "Look", "why workers failed: one line a fault, or one a failure with --each",
        "gpuwarden failures\ngpuwarden failures --each --since 2h --limit 20"},
+      {"report", "Look", "the incident report: why workers fail, since when, what it is not, what to do",
+       "gpuwarden report\ngpuwarden report --since 6h --format md > incident.md\ngpuwarden report --json"},
       {"logs", "Look", "what a worker writes: live from its pod, afterwards from what was kept",
        "gpuwarden logs 1a2b3c4d\ngpuwarden logs 1a2b3c4d -f\ngpuwarden logs 1a2b3c4d --source bootstrap "
        "--tail 500"},

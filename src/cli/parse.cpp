@@ -75,6 +75,15 @@ void add_story_options(CLI::App& command, const std::string& name, Invocation& l
     command.add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)")->type_name("TIME");
 }
 
+void add_report_options(CLI::App& command, Invocation& line, Raw& raw) {
+  command.add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 2h)")->type_name("TIME");
+  command
+      .add_option("--format", line.format,
+                  "text for reading here (the default), md for an issue or a chat, json as --json")
+      ->check(CLI::IsMember({"text", "md", "json"}).description(""))
+      ->type_name("FORMAT");
+}
+
 void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
   for (const CommandInfo& info : command_list()) {
     CLI::App* command = app.add_subcommand(info.name, info.summary);
@@ -102,6 +111,7 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");
     add_story_options(*command, info.name, line, raw);
+    if (info.name == "report") add_report_options(*command, line, raw);
     if (info.name == "workers" || info.name == "tasks" || info.name == "failures" || info.name == "events")
       command->add_option("--limit", line.limit, "rows at most, 1 to 1000 (default: 50)")
           ->check(CLI::Range(1, 1000).description(""))
@@ -234,8 +244,10 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
     if (!since)
       return usage_error(output,
                          fmt::format("--since takes a time such as 30m, 2h or 1d, not '{}'.", raw.since),
-                         "gpuwarden " + first + " --help");
+                         fmt::format("gpuwarden {} --help", first));
     line.since = *since;
+  } else if (first == "report") {
+    line.since = std::chrono::hours(2);
   }
   if (!raw.source.empty()) {
     const std::vector<std::string> sources{"worker", "bootstrap", "container", "system"};
@@ -245,6 +257,7 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
           "gpuwarden logs --help");
     line.source = raw.source;
   }
+  if (line.format == "json") line.json = true;
   if (!raw.status.empty()) {
     const auto status = task_status(raw.status);
     if (!status)

@@ -381,4 +381,11 @@ Async<ports::Pruned> SimStore::prune(ports::Fence fence, Duration keep) {
   co_return supabase::parse_pruned(answer->body);
 }
 
+Async<Incident> SimStore::incident(std::string owner, Duration since, int limit) {
+  const auto answer =
+      co_await post({"gpuwarden_incident", supabase::list_failures_request(owner, since, limit)});
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_incident(answer->body);
+}
+
 }  // namespace gpuwarden::simulation

@@ -74,6 +74,7 @@ class SimStore final : public ports::TaskStore {
   ports::Async<std::optional<ports::TaskStory>> task(TaskId task) override;
   ports::Async<std::vector<ports::FailureGroup>> failure_groups(std::string owner, Duration since,
                                                                 int limit) override;
+  ports::Async<Incident> incident(std::string owner, Duration since, int limit) override;
 
   /// Requests sent so far, each attempt counted.
   std::uint64_t requests() const { return requests_; }

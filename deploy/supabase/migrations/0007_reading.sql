@@ -6,7 +6,7 @@ language sql immutable as $$
     'gpuwarden_fail_worker', 'gpuwarden_add_evidence', 'gpuwarden_rescue_tasks', 'gpuwarden_save_state', 'gpuwarden_resign',
     'gpuwarden_worker_report', 'gpuwarden_claim_task', 'gpuwarden_complete_task', 'gpuwarden_fail_task', 'gpuwarden_health',
     'gpuwarden_list_failures', 'gpuwarden_list_workers', 'gpuwarden_get_worker', 'gpuwarden_list_tasks', 'gpuwarden_operator',
-    'gpuwarden_list_events', 'gpuwarden_get_task', 'gpuwarden_failure_groups', 'gpuwarden_prune']
+    'gpuwarden_list_events', 'gpuwarden_get_task', 'gpuwarden_failure_groups', 'gpuwarden_prune', 'gpuwarden_incident']
 $$;
 
 -- Volatile, so that it runs in the kind of transaction that the daemon's writes get.

@@ -74,6 +74,7 @@ struct Invocation {
   int tail{100};                     ///< lines
   std::string source;                ///< of a log; empty = what fits the worker's phase
   std::string worker;                ///< only what concerns this one
+  std::string format{"text"};        ///< of a report: text or md; json is `json`
   std::string actor;                 ///< who speaks; app fills in the user where --actor is not given
   std::string reason;                ///< of an operator's word
   std::optional<Duration> lasting;   ///< how long it holds

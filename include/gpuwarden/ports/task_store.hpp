@@ -11,6 +11,7 @@
 #include "gpuwarden/base/secret.hpp"
 #include "gpuwarden/domain/breaker.hpp"
 #include "gpuwarden/domain/evidence.hpp"
+#include "gpuwarden/domain/incident.hpp"
 #include "gpuwarden/domain/snapshot.hpp"
 
 namespace gpuwarden::ports {
@@ -212,6 +213,8 @@ class TaskStore {
   virtual Async<std::optional<TaskStory>> task(TaskId task) = 0;
   /// Those of most pods first.
   virtual Async<std::vector<FailureGroup>> failure_groups(std::string owner, Duration since, int limit) = 0;
+  /// What a report on the failures of `since` is made of; of the failures the newest `limit`.
+  virtual Async<Incident> incident(std::string owner, Duration since, int limit) = 0;
 };
 
 }  // namespace gpuwarden::ports

@@ -65,6 +65,7 @@ class SupabaseStore : public ports::TaskStore {
   ports::Async<std::optional<ports::TaskStory>> task(TaskId task) override;
   ports::Async<std::vector<ports::FailureGroup>> failure_groups(std::string owner, Duration since,
                                                                 int limit) override;
+  ports::Async<Incident> incident(std::string owner, Duration since, int limit) override;
 
   /// Log lines into system_logs, by func_insert_logs_batch. Not repeated when they may have been stored.
   ports::Async<LogsStored> insert_logs(std::vector<LogRow> rows);

@@ -40,6 +40,7 @@ TEST(CommandLine, ShowsAShortGroupedHelp) {
             "  tasks     tasks, newest first\n"
             "  task      one task: each attempt, on which worker, how it ended\n"
             "  failures  why workers failed: one line a fault, or one a failure with --each\n"
+            "  report    the incident report: why workers fail, since when, what it is not, what to do\n"
             "  logs      what a worker writes: live from its pod, afterwards from what was kept\n"
             "  events    what happened to workers and tasks, oldest first\n"
             "  diagnose  the cause in an evidence document (needs no service)\n"
