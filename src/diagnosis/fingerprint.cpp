@@ -6,6 +6,7 @@
 
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
+#include "log_prefix.hpp"
 #include "text.hpp"
 
 // A fault's fingerprint survives another pod, another day and another temporary directory. The line is cut
@@ -131,7 +132,7 @@ std::size_t code_follows(std::string_view kind) {
 }
 
 std::string normalized(std::string_view line) {
-  line.remove_prefix(message_start(line));
+  line.remove_prefix(log_prefix(line).message);
   std::string out;
   std::string last;
   std::size_t code_in = 0;

@@ -29,8 +29,9 @@ class Index {
  public:
   Index() {
     heads_.fill(kNone);
-    add(root_rules());
-    add(step_rules());
+    for (const auto rules : {provider_rules(), gpu_rules(), storage_rules(), ssh_git_rules(), package_rules(),
+                             program_rules(), network_rules(), generic_rules()})
+      add(rules);
   }
 
   struct Entry {
@@ -77,6 +78,11 @@ bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
 }
 
 bool anchored_right(const Rule& rule, std::string_view low, std::size_t at, std::size_t message) {
+  // "error: …" of a tool is not the end of "ValueError: …".
+  constexpr std::string_view kError = "error: ";
+  if (rule.pattern.size() > kError.size() && rule.pattern.starts_with(kError) && at > 0 &&
+      is_alnum(low[at - 1]))
+    return false;
   if (rule.pattern.front() == '^') return at == message || at == 0;
   if (rule.pattern.front() == '=') return trimmed(low.substr(message)) == unanchored(rule.pattern);
   return true;
