@@ -49,7 +49,9 @@ std::vector<Candidate> candidates(const Scan& scan, Stage stage, const Structure
     // The container's own end is the cause only where the pod is not known to run.
     if (find.trouble == Trouble::entrypoint && status == "exited") cause = pod_exited;
     if (cause == pod_exited && status == "error") cause = pod_error;
-    if (cause == pod_exited && status == "running") cause.reset();
+    // A command that a running container misses may be its sshd.
+    if (cause == pod_exited && status == "running")
+      cause = stage == Stage::connect ? std::optional(ssh_unreachable) : std::nullopt;
     // The worker still lives as far as anybody knows: its network trouble is why it is silent.
     if (find.trouble == Trouble::network && !facts.ended && cause == worker_crashed) cause = heartbeat_lost;
     if (find.trouble == Trouble::credentials && !facts.ended && cause == worker_crashed)
@@ -96,6 +98,7 @@ std::string line_for(FailureCause cause, const std::vector<Candidate>& found, co
   if (const Candidate* best = best_for(found, cause)) return best->find->line;
   if (cause == pod_exited || cause == pod_error) {
     if (!found.empty()) return found.front().find->line;
+    if (cause == pod_error && !scan.telling_line.empty()) return scan.telling_line;
   }
   const bool timeout = cause == bootstrap_timeout || cause == provision_timeout || cause == task_stuck ||
                        cause == first_heartbeat_timeout;

@@ -91,11 +91,12 @@ bool speaks_of_key(std::string_view low) {
 }
 
 bool speaks_of_capacity(std::string_view low) {
-  return contains_any(low,
-                      "instances available|no instances|out of stock|sold out|no stock|no resources|capacity|"
-                      "no machine|no host|currently unavailable|gpus available|gpu available|no available|"
-                      "not have the resources|insufficient resources|no longer available|no suitable|"
-                      "not available in|with required specifications|requested specifications");
+  return contains_any(
+      low,
+      "instances available|no instances|out of stock|sold out|no stock|in stock|no resources|capacity|"
+      "no machine|no host|currently unavailable|gpus available|gpu available|no available|"
+      "not have the resources|insufficient resources|no longer available|no suitable|"
+      "not available in|with required specifications|requested specifications");
 }
 
 bool speaks_of_request(std::string_view low) {

@@ -67,7 +67,9 @@ bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
       if (low.substr(at, piece.size()) != piece) return false;
       at += piece.size();
     } else {
-      const std::size_t found = low.find(piece, at);
+      // "spot * reclaimed" is also "spot reclaimed": one blank serves both pieces.
+      const bool shared = at > 0 && low[at - 1] == ' ' && !piece.empty() && piece.front() == ' ';
+      const std::size_t found = low.find(piece, shared ? at - 1 : at);
       if (found == std::string_view::npos) return false;
       at = found + piece.size();
     }

@@ -271,6 +271,8 @@ constexpr Rule kRules[] = {
     {"zero gpus", gpu, S::root},
     {"gpu count: 0", gpu, S::root},
     {"device count: 0", gpu, S::specific},
+    {"unhandled cuda error", gpu, S::exception},
+    {"gpu * unhealthy", gpu, S::root},
     {"no gpu device", gpu, S::root},
     {"no gpu devices", gpu, S::root},
     {"no cuda device", gpu, S::root},

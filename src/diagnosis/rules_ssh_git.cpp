@@ -153,6 +153,7 @@ constexpr Rule kRules[] = {
     {"ssh: unrecognized", sshd, S::root},
     {"ssh is not installed", sshd, S::root},
     {"not mapped to any public port", sshd, S::specific},
+    {"bind to port 22", sshd, S::root},
     {"no public port", sshd, S::specific},
     {"no public ip", sshd, S::specific},
     {"port 22", sshd, S::warning},

@@ -101,7 +101,8 @@ bool says_nothing_is_wrong(std::string_view low) {
     return true;
   for (const std::string_view words : {"0 errors", "0 failed", "no errors", "no error", "without error"}) {
     const std::size_t at = low.find(words);
-    if (at != std::string_view::npos && (at == 0 || !is_digit(low[at - 1]))) return true;
+    if (at != std::string_view::npos && (at == 0 || !(is_digit(low[at - 1]) || low[at - 1] == '.')))
+      return true;
   }
   return low.find("\"error\":null") != std::string_view::npos ||
          low.find("error=none") != std::string_view::npos;

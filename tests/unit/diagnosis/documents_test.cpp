@@ -53,6 +53,7 @@ constexpr const char* kFiles[] = {"provision.txt",
                                   "traps.txt",
                                   "more.txt",
                                   "stories.txt",
+                                  "families.txt",
                                   "documents_host.jsonl",
                                   "documents_worker.jsonl"};
 
