@@ -71,9 +71,9 @@ part_integration() {
   return "$code"
 }
 part_fuzz() {
-  cmake --preset dev -B build/fuzz -DGPUWARDEN_FUZZ=ON -DGPUWARDEN_FUZZ_SECONDS=10 >/dev/null &&
+  cmake --preset dev -B build/fuzz -DGPUWARDEN_FUZZ=ON -DGPUWARDEN_FUZZ_SECONDS=20 >/dev/null &&
     cmake --build build/fuzz --target fuzz_diagnose fuzz_evidence fuzz_status_line | tail -n 1 &&
-    ctest --test-dir build/fuzz -L fuzz --output-on-failure
+    ctest --test-dir build/fuzz -L fuzz -j 2 --output-on-failure
 }
 # The whole daemon on virtual time: 2,600 worlds (over 10,000 pod-hours) that reach everything they must, a crash after
 # every call of the stories, and faults put in on purpose, which must be caught.

@@ -26,6 +26,9 @@ struct Candidate {
   int weight;
 };
 
+constexpr int kRoot = static_cast<int>(Strength::root) * 10;
+constexpr int kHint = static_cast<int>(Strength::warning) * 10;
+
 /// Doubtful lines come behind every complaint that nothing took back, before mere words of failure.
 int weight_of(const Find& find, const Structured& facts) {
   int weight = static_cast<int>(find.strength) * 10;
@@ -41,20 +44,26 @@ std::vector<Candidate> candidates(const Scan& scan, Stage stage, const Structure
   const std::string status = evidence.pod ? lower(evidence.pod->status) : std::string();
   std::vector<Candidate> result;
   for (const Find& find : scan.finds) {
-    auto cause = cause_of(find.trouble, stage);
+    const bool on_full_disk = find.trouble == Trouble::write && scan.disk_is_full;
+    auto cause = cause_of(on_full_disk ? Trouble::disk : find.trouble, stage);
     // The container's own end is the cause only where the pod is not known to run.
+    if (find.trouble == Trouble::entrypoint && status == "exited") cause = pod_exited;
     if (cause == pod_exited && status == "error") cause = pod_error;
-    if (cause == pod_exited && status == "running") cause.reset();
+    // A command that a running container misses may be its sshd.
+    if (cause == pod_exited && status == "running")
+      cause = stage == Stage::connect ? std::optional(ssh_unreachable) : std::nullopt;
     // The worker still lives as far as anybody knows: its network trouble is why it is silent.
     if (find.trouble == Trouble::network && !facts.ended && cause == worker_crashed) cause = heartbeat_lost;
     if (find.trouble == Trouble::credentials && !facts.ended && cause == worker_crashed)
       cause = heartbeat_lost;
     if (facts.ended && cause == first_heartbeat_timeout) cause = start_failed;
-    if (cause) result.push_back({&find, *cause, weight_of(find, facts)});
+    if (cause) result.push_back({&find, *cause, on_full_disk ? kRoot : weight_of(find, facts)});
   }
-  // Of equals the earlier decides.
-  std::stable_sort(result.begin(), result.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
+  // Of equals the earlier decides; of mere hints the one closer to the end.
+  std::stable_sort(result.begin(), result.end(), [](const Candidate& a, const Candidate& b) {
+    if (a.weight == b.weight && a.weight <= kHint) return a.find > b.find;
+    return a.weight > b.weight;
+  });
   return result;
 }
 
@@ -65,6 +74,10 @@ int threshold(Stage stage, const Structured& facts, FailureCause believed) {
   if (facts.ended || stage <= Stage::connect || stage == Stage::unknown)
     return static_cast<int>(Strength::consequence) * kUnit;
   return static_cast<int>(Strength::exception) * kUnit;
+}
+
+bool is_about_pod(FailureCause cause) {
+  return cause == pod_exited || cause == pod_error || cause == pod_vanished;
 }
 
 struct Decision {
@@ -80,14 +93,19 @@ const Candidate* best_for(const std::vector<Candidate>& found, FailureCause caus
 
 /// A line that goes with a cause which other facts have named.
 std::string line_for(FailureCause cause, const std::vector<Candidate>& found, const Scan& scan,
-                     std::string_view words) {
+                     const Structured& facts, std::string_view words) {
+  constexpr int kSignalBase = 128;
   if (const Candidate* best = best_for(found, cause)) return best->find->line;
   if (cause == pod_exited || cause == pod_error) {
     if (!found.empty()) return found.front().find->line;
+    if (cause == pod_error && !scan.telling_line.empty()) return scan.telling_line;
   }
   const bool timeout = cause == bootstrap_timeout || cause == provision_timeout || cause == task_stuck ||
                        cause == first_heartbeat_timeout;
   if (timeout && !scan.last_line.empty()) return scan.last_line;
+  const bool by_signal =
+      facts.killed || (!facts.signal.empty() && facts.exit_code.value_or(kSignalBase) >= kSignalBase);
+  if (facts.ended && !by_signal && !scan.telling_line.empty()) return scan.telling_line;
   if (!words.empty()) return std::string(words);
   return scan.last_line.empty() ? std::string(words_for(cause)) : scan.last_line;
 }
@@ -96,18 +114,23 @@ Decision decide(const Evidence& evidence, std::optional<FailureCause> suspected,
                 const Scan& scan, const Structured& facts) {
   const std::vector<Candidate> found = candidates(scan, stage, facts, evidence);
   const Candidate* best = found.empty() ? nullptr : &found.front();
-  constexpr int kRoot = static_cast<int>(Strength::root) * 10;
-
   // Structured facts first: what an API answered, what the script says it checked.
   if (auto api = cause_by_api(evidence, stage)) {
     const bool early = stage <= Stage::preflight || stage == Stage::unknown;
-    const bool overruled = best != nullptr && best->weight >= kRoot && !early;
+    // Nobody answers on a container that the host could not make or that ended.
+    const bool by_ssh = api->cause == ssh_unreachable || api->cause == ssh_auth_failed;
+    const FactCause state = cause_by_state(evidence, stage, facts);
+    if (by_ssh && is_about_pod(state.cause) && (best == nullptr || best->weight < kRoot))
+      return {state.cause, line_for(state.cause, found, scan, facts, state.words)};
+    const bool overruled =
+        best != nullptr && best->weight >= kRoot && best->cause != api->cause && (!early || by_ssh);
     const bool weak = api->cause == provision_timeout || (!early && api->cause != pod_vanished);
     if (!overruled && !(weak && best != nullptr)) return {api->cause, std::move(api->words)};
   }
   if (const auto checked = cause_by_check(scan, stage)) {
     const FactCause state = cause_by_state(evidence, stage, facts);
-    return {*checked, line_for(*checked, found, scan, scan.last_line.empty() ? state.words : scan.last_line)};
+    return {*checked,
+            line_for(*checked, found, scan, facts, scan.last_line.empty() ? state.words : scan.last_line)};
   }
   // Then the strongest line, against what phase, exit code and pod status say by themselves.
   FactCause state = cause_by_state(evidence, stage, facts);
@@ -115,12 +138,15 @@ Decision decide(const Evidence& evidence, std::optional<FailureCause> suspected,
     const bool vague = state.cause == unclassified || !facts.ended;
     if (vague) state = {*suspected, std::string()};
   }
+  // A failed preflight names what it checked, if nothing else.
+  const bool topic_only = stage == Stage::preflight && facts.ended && state.cause == unclassified;
+  if (topic_only && best != nullptr) return {best->cause, best->find->line};
   if (best != nullptr && best->weight >= threshold(stage, facts, state.cause)) {
     const bool killed_by_state = state.cause == out_of_memory && best->cause != out_of_memory &&
                                  best->weight < static_cast<int>(Strength::exception) * 10;
     if (!killed_by_state) return {best->cause, best->find->line};
   }
-  return {state.cause, line_for(state.cause, found, scan, state.words)};
+  return {state.cause, line_for(state.cause, found, scan, facts, state.words)};
 }
 
 std::string figures(const Evidence& evidence, const Structured& facts, FailureCause cause) {

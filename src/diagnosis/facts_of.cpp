@@ -1,5 +1,6 @@
 #include "facts_of.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -9,7 +10,9 @@
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
+#include "log_prefix.hpp"
 #include "matcher.hpp"
+#include "signs.hpp"
 #include "text.hpp"
 
 namespace gpuwarden::diagnosis {
@@ -41,52 +44,121 @@ std::string pod_status(const Evidence& evidence) {
   return evidence.pod ? lower(evidence.pod->status) : std::string();
 }
 
-/// Trouble that the words of an API answer name.
-std::optional<Trouble> trouble_in(std::string_view detail) {
-  const std::string low = lower(clean_line(detail));
-  const auto match = best_match(low, message_start(low));
-  if (!match || match->rule->strength <= Strength::error_line) return std::nullopt;
-  return match->rule->trouble;
+/// The line of an API's answer that says most, with what it speaks of.
+struct Answer {
+  std::string line;
+  std::string low;
+  std::optional<Trouble> trouble;
+};
+
+Answer telling_line(std::string_view detail) {
+  constexpr std::size_t kMost = std::size_t{16} * 1024;
+  detail = detail.substr(0, kMost);
+  Answer best;
+  auto strength = Strength::warning;
+  for (std::size_t at = 0; at < detail.size();) {
+    const std::size_t end = std::min(detail.find_first_of("\r\n", at), detail.size());
+    std::string line = clean_line(detail.substr(at, end - at));
+    at = end + 1;
+    const std::string low = lower(line);
+    const std::size_t message = log_prefix(low).message;
+    const auto match = best_match(low, message);
+    const bool notice =
+        is_warning(low, message) && !(match && (match->rule->strength == Strength::root ||
+                                                match->rule->trouble == Trouble::ssh_host_key));
+    const bool known = match && match->rule->strength > Strength::error_line && !notice;
+    if (known ? match->rule->strength > strength
+              : strength == Strength::warning && tells_something(low, message)) {
+      best = {std::move(line), low, known ? std::optional(match->rule->trouble) : std::nullopt};
+      if (known) strength = match->rule->strength;
+    }
+  }
+  if (best.line.empty()) {
+    best.line = clean_line(detail);
+    best.low = lower(best.line);
+  }
+  return best;
 }
 
-std::optional<FailureCause> cause_by_runpod(const Evidence::ApiAnswer& api, Stage stage) {
+bool speaks_of_money(std::string_view low) {
+  return contains_any(low, "balance|funds|credits|billing|payment|spend limit|spending limit|spend cap");
+}
+
+bool speaks_of_key(std::string_view low) {
+  return contains_any(low,
+                      "api key|apikey|bearer|unauthori|forbidden|not authori|authenticat|access denied|"
+                      "permission|credential|access token|insufficient scope");
+}
+
+bool speaks_of_capacity(std::string_view low) {
+  return contains_any(
+      low,
+      "instances available|no instances|out of stock|sold out|no stock|in stock|no resources|capacity|"
+      "no machine|no host|currently unavailable|gpus available|gpu available|no available|"
+      "not have the resources|insufficient resources|no longer available|no suitable|"
+      "not available in|with required specifications|requested specifications");
+}
+
+bool speaks_of_request(std::string_view low) {
+  return contains_any(
+      low,
+      "invalid|validation|is required|must be|must have|not allowed|unknown field|bad request|malformed|"
+      "does not exist|not found|unsupported|unexpected|cannot be|too long|out of range");
+}
+
+/// What an answer of `status` to the question for a new pod means when its words say no more.
+std::optional<FailureCause> cause_of_create(int status, std::string_view low) {
+  if (status >= 500 || status == 408 || status == 425 || status == 429) return provision_timeout;
+  if (status >= 400) return invalid_request;
+  if (status != 0) return std::nullopt;
+  if (speaks_of_key(low)) return unauthorized;
+  if (speaks_of_request(low)) return invalid_request;
+  return std::nullopt;
+}
+
+std::optional<FailureCause> cause_by_runpod(const Evidence::ApiAnswer& api, Stage stage,
+                                            const Answer& answer) {
   const int status = api.status.value_or(0);
-  const std::string low = lower(api.detail);
+  const std::string low = lower(std::string_view(api.detail).substr(0, 4096));
   const bool creating = stage == Stage::provision || stage == Stage::unknown;
+  const auto trouble = answer.trouble;
   if (status == 402) return insufficient_balance;
+  if (trouble == Trouble::balance || (creating && speaks_of_money(low))) return insufficient_balance;
   if (status == 401 || status == 403) return unauthorized;
-  const auto trouble = trouble_in(api.detail);
-  if (trouble == Trouble::capacity && status != 422) return no_capacity;
-  if (trouble == Trouble::balance) return insufficient_balance;
-  if (trouble == Trouble::api_key) return unauthorized;
   if (trouble == Trouble::spot) return spot_reclaimed;
-  if (status == 400 || status == 422 || status == 409)
-    return creating ? std::optional(invalid_request) : std::nullopt;
+  const bool capacity = trouble == Trouble::capacity || (creating && speaks_of_capacity(low));
+  if (capacity && status != 422) return no_capacity;
+  if (trouble == Trouble::api_key || (creating && trouble == Trouble::credentials)) return unauthorized;
+  if (trouble == Trouble::pod_gone && !creating) return pod_vanished;
   if (status == 404) {
     const bool asked_for = contains_any(low, "template|volume|registry|gpu|data center|datacenter");
     return creating && (asked_for || low.find("pod") == std::string::npos) ? invalid_request : pod_vanished;
   }
-  if (trouble == Trouble::registry) return cause_of(*trouble, stage);
-  if (status >= 500 && creating) return provision_timeout;
-  return std::nullopt;
+  if (status == 410) return pod_vanished;
+  if (trouble == Trouble::registry && (status == 0 || status >= 500)) return cause_of(*trouble, stage);
+  if (trouble == Trouble::pod_gone) return pod_vanished;
+  return creating ? cause_of_create(status, low) : std::nullopt;
 }
 
-std::optional<FailureCause> cause_by_ssh(const Evidence::ApiAnswer& api, Stage stage) {
+std::optional<FailureCause> cause_by_ssh(Stage stage, const Answer& answer) {
   // What git over SSH says is in the tails; this is our own session.
   if (stage != Stage::connect && stage != Stage::unknown && stage != Stage::provision) return std::nullopt;
-  const auto trouble = trouble_in(api.detail);
-  const std::string low = lower(api.detail);
-  if (trouble == Trouble::ssh_host_key ||
-      contains_any(low, "host key|hostkey|fingerprint|known hosts|the host shows the key"))
+  if (answer.trouble == Trouble::ssh_host_key) return ssh_host_key_mismatch;
+  if (answer.trouble == Trouble::ssh_auth) return ssh_auth_failed;
+  if (answer.trouble == Trouble::sshd) return ssh_unreachable;
+  if (contains_any(answer.low, "host key|hostkey|fingerprint|known hosts|known_hosts|the host shows the key"))
     return ssh_host_key_mismatch;
-  if (trouble == Trouble::ssh_auth || contains_any(low, "authenticat|publickey|public key|permission denied"))
+  if (contains_any(
+          answer.low,
+          "authenticat|publickey|public key|permission denied|private key|pubkey|userauth|signature"))
     return ssh_auth_failed;
   return ssh_unreachable;
 }
 
-std::optional<FailureCause> cause_by_supabase(const Evidence::ApiAnswer& api, Stage stage) {
+std::optional<FailureCause> cause_by_supabase(const Evidence::ApiAnswer& api, Stage stage,
+                                              const Answer& answer) {
   const int status = api.status.value_or(0);
-  const auto trouble = trouble_in(api.detail);
+  const auto trouble = answer.trouble;
   const bool refused = status == 401 || status == 403 || (status != 0 && trouble == Trouble::credentials);
   const bool missing = status == 404 || status == 400 || status == 406;
   if (refused || missing || trouble == Trouble::credentials) return cause_of(Trouble::credentials, stage);
@@ -119,11 +191,12 @@ std::optional<FactCause> cause_by_api(const Evidence& evidence, Stage stage) {
   if (!evidence.api) return std::nullopt;
   const std::string service = lower(evidence.api->service);
   std::optional<FailureCause> cause;
-  if (service == "runpod") cause = cause_by_runpod(*evidence.api, stage);
-  if (service == "ssh") cause = cause_by_ssh(*evidence.api, stage);
-  if (service == "supabase") cause = cause_by_supabase(*evidence.api, stage);
+  Answer answer = telling_line(evidence.api->detail);
+  if (service == "runpod") cause = cause_by_runpod(*evidence.api, stage, answer);
+  if (service == "ssh") cause = cause_by_ssh(stage, answer);
+  if (service == "supabase") cause = cause_by_supabase(*evidence.api, stage, answer);
   if (!cause) return std::nullopt;
-  std::string words = clean_line(evidence.api->detail);
+  std::string words = std::move(answer.line);
   if (words.empty() && evidence.api->status)
     words = fmt::format("{} answered {}", service, *evidence.api->status);
   return FactCause{*cause, std::move(words)};
@@ -160,7 +233,9 @@ FactCause cause_by_state(const Evidence& evidence, Stage stage, const Structured
                               : !facts.signal.empty() ? "ended by " + facts.signal
                                                       : std::string("step failed");
     if (facts.killed && stage >= Stage::fetch) return {out_of_memory, words};
-    if (stage == Stage::preflight || stage <= Stage::connect) return {unclassified, words};
+    if (stage == Stage::provision) return {pod_exited, words};
+    if (stage == Stage::connect) return {ssh_unreachable, words};
+    if (stage == Stage::preflight) return {unclassified, words};
     return {cause_of(Trouble::generic, stage).value_or(worker_crashed), words};
   }
   switch (stage) {

@@ -29,8 +29,9 @@ class Index {
  public:
   Index() {
     heads_.fill(kNone);
-    add(root_rules());
-    add(step_rules());
+    for (const auto rules : {provider_rules(), gpu_rules(), storage_rules(), ssh_git_rules(), package_rules(),
+                             program_rules(), network_rules(), generic_rules()})
+      add(rules);
   }
 
   struct Entry {
@@ -66,7 +67,9 @@ bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
       if (low.substr(at, piece.size()) != piece) return false;
       at += piece.size();
     } else {
-      const std::size_t found = low.find(piece, at);
+      // "spot * reclaimed" is also "spot reclaimed": one blank serves both pieces.
+      const bool shared = at > 0 && low[at - 1] == ' ' && !piece.empty() && piece.front() == ' ';
+      const std::size_t found = low.find(piece, shared ? at - 1 : at);
       if (found == std::string_view::npos) return false;
       at = found + piece.size();
     }
@@ -77,6 +80,11 @@ bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
 }
 
 bool anchored_right(const Rule& rule, std::string_view low, std::size_t at, std::size_t message) {
+  // "error: …" of a tool is not the end of "ValueError: …".
+  constexpr std::string_view kError = "error: ";
+  if (rule.pattern.size() > kError.size() && rule.pattern.starts_with(kError) && at > 0 &&
+      is_alnum(low[at - 1]))
+    return false;
   if (rule.pattern.front() == '^') return at == message || at == 0;
   if (rule.pattern.front() == '=') return trimmed(low.substr(message)) == unanchored(rule.pattern);
   return true;

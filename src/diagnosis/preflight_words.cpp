@@ -7,25 +7,54 @@
 
 namespace gpuwarden::diagnosis {
 
+bool is_preflight_complaint(std::string_view low) {
+  static const WordSet words(
+      "fail|error|only |below|need|want|requir|not |no "
+      "|non-|missing|less|insufficient|denied|100%|unable|cannot|"
+      "can't|couldn't|too |minimum|min |expected|unexpected|refused|reject|timed out|timeout|exceed|bad "
+      "|wrong|"
+      "invalid|0 mb|0 bytes|0 b |0 mib|0b "
+      "|empty|unset|expired|revoked|disabled|unknown|unregistered|malformed|"
+      "mismatch|without|stale|is down|zero|lost|broken|unsupported|unavailable|must "
+      "|lower|smaller|fewer|blocked|"
+      "read-only|readonly| full|none|never|corrupt|unauthori|forbidden| old");
+  return words.in(low);
+}
+
 std::optional<Trouble> preflight_topic(std::string_view low) {
-  constexpr std::string_view kComplaint =
-      "fail|error|only |below|need|want|requir|not |no |missing|less|insufficient|denied|100%|unable|cannot|"
-      "too |min|expected|refused|timed out|timeout|exceed|bad |wrong|invalid|0 mb|0 bytes";
-  if (!contains_any(low, kComplaint)) return std::nullopt;
   if (contains_any(low, " ok|passed|@gpuwarden")) return std::nullopt;
+  using Topics = std::array<std::pair<std::string_view, Trouble>, 6>;
+  // The script's own heading before any word of the message.
+  constexpr Topics kHeadings{{
+      {" credentials: | credentials check| token: | auth: | key: ", Trouble::credentials},
+      {" gpu: | gpu check| driver: | cuda: | vram: | nvidia-smi: ", Trouble::gpu},
+      {" disk: | disk check| space: | storage: ", Trouble::disk},
+      {" mount: | mount check| volume: ", Trouble::mount},
+      {" memory: | memory check| ram: ", Trouble::memory},
+      {" network: | network check| dns: | dns check| connectivity: ", Trouble::network},
+  }};
   // The first topic that fits: the narrower words come first.
-  constexpr std::array<std::pair<std::string_view, Trouble>, 6> kTopics{{
-      {"token|credential|unauthori|forbidden|api key|apikey|publishable|jwt|http 401|http 403",
+  constexpr Topics kTopics{{
+      {"token|credential|unauthori|forbidden|api key|apikey|publishable|anon key|jwt|http 401|http "
+       "403|supabase 401|"
+       "supabase 403|status 401|status 403|row-level|permission denied for",
        Trouble::credentials},
       {" gpu|nvidia|cuda|vram|nvml|driver", Trouble::gpu},
-      {"disk|free on|storage|inode|bytes available| space", Trouble::disk},
-      {"mount|volume|cannot create directory|cannot touch|writable|write to /", Trouble::mount},
+      {"disk|free on|storage|inode|bytes available| space| free of | free at | free in |mb free|gb free|gib "
+       "free|mib free",
+       Trouble::disk},
+      {"mount|volume|cannot create directory|cannot touch|writable|write to /|cannot write|/workspace",
+       Trouble::mount},
       {"memory|memtotal|memavailable| ram|ram:|ram ", Trouble::memory},
-      {"dns|network|resolv|connect|lookup|internet|tls|https://|reach|supabase", Trouble::network},
+      {"dns|network|resolv|connect|lookup|internet|tls|ssl|https://"
+       "|reach|supabase|route|proxy|gateway|latency|ping",
+       Trouble::network},
   }};
   const std::string padded = " " + std::string(low);
-  for (const auto& [words, trouble] : kTopics) {
-    if (contains_any(padded, words)) return trouble;
+  for (const Topics& topics : {kHeadings, kTopics}) {
+    for (const auto& [words, trouble] : topics) {
+      if (contains_any(padded, words)) return trouble;
+    }
   }
   return std::nullopt;
 }

@@ -21,16 +21,22 @@ enum class Strength : std::uint8_t {
 
 /// One known message. Patterns are lower case and match anywhere in the line: `*` = anything between,
 /// leading `^` = where the message begins (behind time stamps and levels), leading `=` = the whole message.
-/// The text before the first `*` has at least four characters.
+/// Patterns that begin with `error: ` do not match the end of an exception's name. The text before the first
+/// `*` has at least four characters.
 struct Rule {
   std::string_view pattern;
   Trouble trouble;
   Strength strength;
 };
 
-/// Messages that name what has to be mended, whatever the step: providers, GPU, memory, disk, images.
-std::span<const Rule> root_rules();
-/// Messages of single steps and tools, from specific ones down to consequences.
-std::span<const Rule> step_rules();
+/// The tables by family; of equally strong rules that fit a line the one listed first decides.
+std::span<const Rule> provider_rules();
+std::span<const Rule> gpu_rules();
+std::span<const Rule> storage_rules();
+std::span<const Rule> ssh_git_rules();
+std::span<const Rule> package_rules();
+std::span<const Rule> program_rules();
+std::span<const Rule> network_rules();
+std::span<const Rule> generic_rules();
 
 }  // namespace gpuwarden::diagnosis

@@ -8,6 +8,7 @@
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
+#include "log_prefix.hpp"
 #include "matcher.hpp"
 #include "preflight_words.hpp"
 #include "signs.hpp"
@@ -28,19 +29,35 @@ bool has_lines(const Evidence& evidence, std::string_view source) {
   return found != evidence.tails.end() && !found->second.empty();
 }
 
+bool is_host(std::string_view source) {
+  return source == "container" || source == "system";
+}
+
+/// Where the script's own output was not to be had, the container's log has its status lines.
+bool speaks_for_script(std::string_view source, const Evidence& evidence) {
+  if (source == "bootstrap") return true;
+  if (source != "container" || has_lines(evidence, "bootstrap") || !has_lines(evidence, "container"))
+    return false;
+  const auto& lines = evidence.tails.at("container");
+  return std::any_of(lines.begin(), lines.end(),
+                     [](const std::string& line) { return line.find("@gpuwarden") != std::string::npos; });
+}
+
 /// The bootstrap log says nothing about a worker that has run for hours; a worker log found during setup is
 /// an earlier pod's.
 Weight weight_of(std::string_view source, Stage stage, const Evidence& evidence) {
-  const bool host = source == "container" || source == "system";
+  const bool host = is_host(source);
   switch (stage) {
     case Stage::provision:
     case Stage::connect:
+      // The bootstrap's tail is what our own SSH session said.
+      if (source == "bootstrap" && stage == Stage::connect) return Weight::all;
       return host || !(has_lines(evidence, "container") || has_lines(evidence, "system")) ? Weight::all
                                                                                           : Weight::none;
     case Stage::preflight:
     case Stage::fetch:
     case Stage::setup:
-      if (source == "bootstrap") return Weight::all;
+      if (speaks_for_script(source, evidence)) return Weight::all;
       return host || has_lines(evidence, "bootstrap") ? Weight::root_only : Weight::all;
     case Stage::start:
     case Stage::awaiting:
@@ -56,6 +73,13 @@ Weight weight_of(std::string_view source, Stage stage, const Evidence& evidence)
   return Weight::all;
 }
 
+/// Complaints that are the host's to make, whatever else the worker or the script says.
+bool is_for_host_to_say(Trouble trouble) {
+  return trouble == Trouble::entrypoint || trouble == Trouble::container ||
+         trouble == Trouble::container_gpu || trouble == Trouble::spot || trouble == Trouble::pod_gone ||
+         trouble == Trouble::memory;
+}
+
 /// The part of a very long line that holds the match.
 std::string excerpt(std::string_view line, std::size_t at) {
   if (line.size() <= kLongestExcerpt) return std::string(line);
@@ -67,11 +91,20 @@ std::string excerpt(std::string_view line, std::size_t at) {
 
 class TailReader {
  public:
-  TailReader(Scan& scan, Stage stage, Weight weight)
-      : scan_(scan), stage_(stage), weight_(weight), first_(scan.finds.size()) {}
+  TailReader(Scan& scan, Stage stage, Weight weight, bool host)
+      : scan_(scan), stage_(stage), weight_(weight), host_(host), first_(scan.finds.size()) {}
 
   void read(std::string_view raw) {
     if (const auto status = read_status(raw)) return read(*status);
+    if (const auto text = json_log_text(raw)) return read_lines(*text);
+    read_lines(raw);
+  }
+
+  const std::string& last_line() const { return last_line_; }
+  const std::string& telling_line() const { return telling_line_; }
+
+ private:
+  void read_lines(std::string_view raw) {
     std::size_t at = 0;
     while (at <= raw.size()) {  // a tail's entry may hold several lines
       const std::size_t end = std::min(raw.find_first_of("\r\n", at), raw.size());
@@ -80,9 +113,6 @@ class TailReader {
     }
   }
 
-  const std::string& last_line() const { return last_line_; }
-
- private:
   void read(const StatusText& status) {
     traceback_ = false;
     if (status.event == "end" && status.exit_code.value_or(0) == 0) {
@@ -92,23 +122,31 @@ class TailReader {
     if (status.event != "fail") return;
     scan_.failed_step = FailedStep{status.check, status.exit_code};
     for (const std::string& line : status.tail) read(line);
+    ended_ = scan_.finds.size() > first_;
   }
 
   void read_line(std::string_view raw) {
     const std::string line = cleaned(raw);
-    if (line.empty() || is_progress(line)) return;
+    if (line.empty()) return;
     const std::string low = lower(line);
-    const std::size_t message = message_start(line);
+    if (host_ && is_pull_progress(low)) forget(Trouble::registry);
+    if (is_progress(line)) return;
+    const LogPrefix prefix = log_prefix(line);
+    const std::size_t message = prefix.message;
     last_line_ = line;
-    if (in_traceback(line, low, message)) return;
-    judge_recovery(low, message);
+    if (in_traceback(low, prefix)) return;
+    const Recovery recovery = recovery_of(low, message);
+    if (tells_something(low, message)) telling_line_ = recovery == Recovery::none ? line : std::string();
+    judge(recovery);
     const auto match = best_match(low, message);
     const bool exception = exception_line_ || is_exception(std::string_view(line).substr(message));
     exception_line_ = false;
     const bool known = match && cause_of(match->rule->trouble, stage_);
     if (stage_ == Stage::preflight && weight_ == Weight::all && !known) {
       if (const auto topic = preflight_topic(low)) {
-        scan_.finds.push_back({*topic, Strength::shell, excerpt(line, 0), false});
+        const bool complaint = is_preflight_complaint(low);
+        scan_.finds.push_back(
+            {*topic, complaint ? Strength::error_line : Strength::warning, excerpt(line, 0), false});
         return;
       }
     }
@@ -116,10 +154,11 @@ class TailReader {
   }
 
   /// True inside a Python traceback: its source lines quote messages that were never printed.
-  bool in_traceback(std::string_view line, std::string_view low, std::size_t message) {
-    if (const std::size_t at = low.find("traceback (most recent call last)"); at != std::string_view::npos) {
+  bool in_traceback(std::string_view low, const LogPrefix& prefix) {
+    const std::size_t indent = prefix.message - prefix.content;
+    if (low.find("traceback (most recent call last)") != std::string_view::npos) {
       traceback_ = true;
-      column_ = at;
+      indent_ = indent;
       return true;
     }
     if (!traceback_) {
@@ -131,8 +170,7 @@ class TailReader {
         return false;
       return true;
     }
-    const bool inside = line.size() > column_ && (line[column_] == ' ' || line[column_] == '\t');
-    if (inside || message > column_ + 1) return true;
+    if (indent > indent_) return true;
     traceback_ = false;
     exception_line_ = true;
     return false;
@@ -145,40 +183,50 @@ class TailReader {
       find.trouble = match->rule->trouble;
       find.strength = match->rule->strength;
     }
+    // What C++ says about an exception comes before the line with its text.
+    if (low.find("terminate called") != std::string_view::npos && find.strength > Strength::exception)
+      find.strength = Strength::exception;
     if (exception && find.strength < Strength::exception && find.strength != Strength::consequence) {
       if (find.trouble == Trouble::generic || find.trouble == Trouble::crash) find.trouble = Trouble::code;
       find.strength = Strength::exception;
     }
-    if (weight_ == Weight::root_only && find.strength != Strength::root) return;
+    if (weight_ == Weight::root_only && find.strength < Strength::root &&
+        !(host_ && find.strength >= Strength::shell && is_for_host_to_say(find.trouble)))
+      return;
     if (says_nothing_is_wrong(low)) return;
     if (is_warning(low, message) && find.trouble != Trouble::gpu && find.trouble != Trouble::ssh_host_key &&
         find.trouble != Trouble::registry && find.trouble != Trouble::spot) {
       find.doubtful = true;
       if (find.strength < Strength::root) find.strength = Strength::warning;
     }
-    if (exception && chain_ != Chain::none) follow_chain(find);
+    const bool wrapper =
+        !is_exception(line.substr(message)) ||
+        (line.substr(message).starts_with("RuntimeError: ") && find.trouble == Trouble::code);
+    if (exception && chain_ != Chain::none) follow_chain(find, wrapper);
     if (is_handled_by_its_own_words(low)) return;
     if (will_be_retried(low)) find.doubtful = true;
+    if (ended_) find.strength = std::min(find.strength, Strength::consequence);
     find.line = excerpt(line, match ? match->at : 0);
     scan_.finds.push_back(std::move(find));
     last_exception_ = exception ? scan_.finds.size() : last_exception_;
   }
 
-  /// "direct cause": the first exception decides. "during handling": the first one was being dealt with.
-  void follow_chain(Find& find) {
+  /// "direct cause": the first exception decides. "during handling": the first one was being dealt with,
+  /// unless the second only wraps it.
+  void follow_chain(Find& find, bool wrapper) {
     const bool have_first = last_exception_ > first_ && last_exception_ <= scan_.finds.size();
     if (have_first) {
       Find& first = scan_.finds[last_exception_ - 1];
-      const bool first_decides = chain_ == Chain::direct_cause || first.strength > find.strength;
+      const bool first_decides = chain_ == Chain::direct_cause || wrapper || first.strength > find.strength;
       Find& lesser = first_decides ? find : first;
       if (lesser.strength <= Strength::exception) lesser.strength = Strength::consequence;
     }
     chain_ = Chain::none;
   }
 
-  void judge_recovery(std::string_view low, std::size_t message) {
+  void judge(Recovery recovery) {
     if (scan_.finds.size() == first_) return;
-    switch (recovery_of(low, message)) {
+    switch (recovery) {
       case Recovery::none:
         return;
       case Recovery::life:
@@ -198,6 +246,14 @@ class TailReader {
     }
   }
 
+  void forget(Trouble trouble) {
+    const auto from = scan_.finds.begin() + static_cast<std::ptrdiff_t>(first_);
+    scan_.finds.erase(
+        std::remove_if(from, scan_.finds.end(), [&](const Find& find) { return find.trouble == trouble; }),
+        scan_.finds.end());
+    doubted_ = set_aside_ = std::min(doubted_, scan_.finds.size());
+  }
+
   void forget_handled() {
     const auto gone = [&](const Find& find) { return !is_final(find.trouble); };
     const auto from = scan_.finds.begin() + static_cast<std::ptrdiff_t>(first_);
@@ -214,12 +270,15 @@ class TailReader {
   Scan& scan_;
   Stage stage_;
   Weight weight_;
+  bool host_;
   std::size_t first_;         ///< finds of this tail begin here
   std::size_t doubted_{0};    ///< finds before it were judged by lines that show life
   std::size_t set_aside_{0};  ///< and these by lines that show success
   std::string last_line_;
+  std::string telling_line_;  ///< the last one that is more than "exited with 1"
+  bool ended_{false};         ///< the step has said that it failed, and why
   bool traceback_{false};
-  std::size_t column_{0};
+  std::size_t indent_{0};  ///< of the traceback's first line
   bool exception_line_{false};
   Chain chain_{Chain::none};
   std::size_t last_exception_{0};  ///< index + 1
@@ -250,10 +309,12 @@ void read_tail(TailReader& reader, const std::vector<std::string>& lines) {
 void read_probes(Scan& scan, const Evidence& evidence, Stage stage) {
   for (const auto& [name, text] : evidence.probe) {
     if (name == "df") {
-      if (const std::string full = full_disk(text); !full.empty())
-        scan.finds.push_back({Trouble::disk, Strength::shell, full, true});
+      if (const std::string full = full_disk(text); !full.empty()) {
+        scan.finds.push_back({Trouble::disk, Strength::error_line, full, true});
+        scan.disk_is_full = true;
+      }
     } else if (name == "nvidia_smi" || name == "dmesg") {
-      TailReader reader(scan, stage, Weight::root_only);
+      TailReader reader(scan, stage, Weight::root_only, true);
       reader.read(std::string_view(text).substr(0, kMostBytesPerTail));
     }
   }
@@ -271,9 +332,12 @@ Scan scan(const Evidence& evidence, Stage stage) {
     const auto tail = evidence.tails.find(std::string(source));
     const Weight weight = weight_of(source, stage, evidence);
     if (tail == evidence.tails.end() || weight == Weight::none) continue;
-    TailReader reader(result, stage, weight);
+    TailReader reader(result, stage, weight, is_host(source));
     read_tail(reader, tail->second);
-    if (weight == Weight::all && result.last_line.empty()) result.last_line = reader.last_line();
+    if (weight == Weight::all && result.last_line.empty()) {
+      result.last_line = reader.last_line();
+      result.telling_line = reader.telling_line();
+    }
   }
   read_probes(result, evidence, stage);
   return result;

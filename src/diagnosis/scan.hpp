@@ -28,6 +28,9 @@ struct Scan {
   std::vector<Find> finds;  ///< in the order of the lines
   std::optional<FailedStep> failed_step;
   std::string last_line;  ///< of the tail that matters at this stage, without progress bars
+  std::string
+      telling_line;  ///< the last one there that is no mere ending; empty where that is a sign of life
+  bool disk_is_full{false};  ///< by the probe's df
 };
 
 /// Reads the tails, the API's answer and the probes once. What was handled or retried with success is left

@@ -51,9 +51,10 @@ const WordSet& worked_words() {
 /// The line itself says that it does not matter.
 const WordSet& harmless_words() {
   static const WordSet words(
-      "ignoring|ignored|(non-fatal)|non-fatal:|nonfatal|not fatal|harmless|falling back|"
+      "ignoring|ignored|(non-fatal)|non-fatal:|nonfatal|not fatal|harmless|an expected "
+      "error|(expected)|falling back|"
       "fallback to|using cpu instead|continuing without|continuing anyway|continue anyway|"
-      "will be skipped|skipping|can be safely|expected error|handled:|caught and|"
+      "will be skipped|skipping|can be safely|handled:|caught and|"
       "pip's dependency resolver does not currently|new release of pip|"
       "running pip as the 'root' user|debconf:|policy-rc.d");
   return words;
@@ -83,7 +84,9 @@ bool is_handled_by_its_own_words(std::string_view low) {
 }
 
 bool will_be_retried(std::string_view low) {
-  return contains_any(low, "retrying|will retry|retry in|trying again|retry ");
+  return contains_any(low,
+                      "retrying|will retry|retry in|trying again|retry |waiting for cache lock|waiting for "
+                      "lock|waiting for the lock|still waiting");
 }
 
 bool is_warning(std::string_view low, std::size_t message) {
@@ -98,10 +101,33 @@ bool says_nothing_is_wrong(std::string_view low) {
     return true;
   for (const std::string_view words : {"0 errors", "0 failed", "no errors", "no error", "without error"}) {
     const std::size_t at = low.find(words);
-    if (at != std::string_view::npos && (at == 0 || !is_digit(low[at - 1]))) return true;
+    if (at != std::string_view::npos && (at == 0 || !(is_digit(low[at - 1]) || low[at - 1] == '.')))
+      return true;
   }
   return low.find("\"error\":null") != std::string_view::npos ||
          low.find("error=none") != std::string_view::npos;
+}
+
+bool is_pull_progress(std::string_view low) {
+  return contains_any(low,
+                      " downloading [| extracting [| pull complete| download complete| verifying checksum");
+}
+
+bool tells_something(std::string_view low, std::size_t message) {
+  static const WordSet empty_words(
+      "exited with|exit code|exit status|exit=|closed by remote|connection to |connection closed|elapsed:|"
+      "[end of output]|note: |hint: |see above|for more information|press any key|stack trace|"
+      "core dumped|returned non-zero|shutting down|cleaning up|please report|return code");
+  static const WordSet busy_words(
+      "cloning into|collecting |downloading |installing |building |using cached|already satisfied|resolving |"
+      "receiving objects|preparing |unpacking |setting up|fetching |loading |starting |created "
+      "directory|get:");
+  const std::string_view text = low.substr(std::min(message, low.size()));
+  if (text.size() < 4 || text.find_first_of("abcdefghijklmnopqrstuvwxyz") == std::string_view::npos)
+    return false;
+  if (text.starts_with("at ") || text.starts_with("+ ") || text.starts_with("^") || text.starts_with("<"))
+    return false;
+  return !empty_words.in(text) && !busy_words.in(text);
 }
 
 bool is_final(Trouble trouble) {

@@ -22,6 +22,10 @@ bool will_be_retried(std::string_view low);
 bool is_warning(std::string_view low, std::size_t message);
 /// "0 errors", "errors: 0", "without errors": the word without the fact.
 bool says_nothing_is_wrong(std::string_view low);
+/// An image arrives: whatever went wrong before it was tried again.
+bool is_pull_progress(std::string_view low);
+/// False for "exited with 1", "connection closed", hints and stack frames: lines that only follow a failure.
+bool tells_something(std::string_view low, std::size_t message);
 /// No success afterwards takes these back: hardware that failed, a machine that was taken.
 bool is_final(Trouble trouble);
 /// `TypeName: text` of an uncaught exception, at the beginning of the message (any case).

@@ -1,7 +1,6 @@
 #include "text.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/diagnosis/diagnose.hpp"
@@ -119,35 +118,6 @@ bool WordSet::in(std::string_view text) const {
     }
   }
   return false;
-}
-
-std::size_t message_start(std::string_view line) {
-  std::size_t start = 0;
-  constexpr std::size_t kLongestPrefix = 160;
-  while (start < line.size() && start < kLongestPrefix) {
-    const std::size_t blank = line.find_first_not_of(" \t", start);
-    if (blank == std::string_view::npos) return start;
-    if (line[blank] == '[' || line[blank] == '(') {  // [rank0]: [2026-…] (EngineCore pid=12)
-      const std::size_t close = line.find(line[blank] == '[' ? ']' : ')', blank);
-      if (close == std::string_view::npos || close - blank > 60) return blank;
-      start = close + 1;
-      if (start < line.size() && line[start] == ':') ++start;
-      continue;
-    }
-    const std::size_t end = std::min(line.find_first_of(" \t", blank), line.size());
-    const std::string_view word = line.substr(blank, end - blank);
-    const bool stamp = word.size() >= 5 && is_digit(word.front()) &&
-                       word.find_first_not_of("0123456789-:.,TZ+/") == std::string_view::npos;
-    constexpr std::array<std::string_view, 16> kLevels{
-        "error", "info", "warning", "critical", "fatal",  "debug",   "-",      "|",
-        "err",   "warn", "stderr:", "stdout:",  "error]", "stderr|", "stderr", "f"};
-    const std::string small = lower(word);
-    const bool level = word.size() > 1 && std::find(kLevels.begin(), kLevels.end(), small) != kLevels.end();
-    const bool dash = word == "-" || word == "|";
-    if (!stamp && !level && !dash) return blank;
-    start = end;
-  }
-  return std::min(start, line.size());
 }
 
 bool is_progress(std::string_view line) {

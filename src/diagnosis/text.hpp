@@ -46,8 +46,6 @@ class WordSet {
   std::bitset<std::size_t{1} << 14U> starts_;
   std::array<std::vector<std::string_view>, 256> by_first_;
 };
-/// Behind timestamps, levels, "[rank0]:", "stderr:" and the like: where the message of a log line begins.
-std::size_t message_start(std::string_view line);
 /// "…%|███ | 3/7 [00:01<00:02, 2.1it/s]" and other bars that only show progress.
 bool is_progress(std::string_view line);
 

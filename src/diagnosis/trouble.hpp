@@ -17,15 +17,17 @@ enum class Trouble {
   registry,       ///< an image that cannot be pulled
   container_gpu,  ///< the host cannot give the container a GPU
   container,      ///< the host cannot run the container
-  entrypoint,     ///< the image's own command cannot run or ended
+  entrypoint,     ///< the container's command cannot run, or the container ended
   pod_gone,
   spot,
   sshd,  ///< nobody answers on the SSH port
   ssh_auth,
   ssh_host_key,
   gpu,
-  memory,  ///< RAM or VRAM
+  gpu_build,  ///< programs built for another GPU
+  memory,     ///< RAM or VRAM
   disk,
+  write,  ///< something could not be written: the disk's fault where the disk is full
   mount,
   network,
   credentials,  ///< of Supabase, as a pod uses them

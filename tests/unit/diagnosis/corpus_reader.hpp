@@ -18,6 +18,7 @@ struct CorpusCase {
   std::optional<FailureCause> suspected;
   Evidence evidence;
   std::string decisive;  ///< part of the evidence line; empty = any
+  std::string note;      ///< why there is no better cause than `unclassified`
 };
 
 inline FailureCause cause_named(const std::string& name, const std::string& where) {
@@ -82,6 +83,8 @@ inline std::vector<CorpusCase> read_corpus(const std::string& path) {
       words >> word;
       current.cause = cause_named(word, current.where);
       while (words >> word) set_key(current, word.substr(0, word.find('=')), word.substr(word.find('=') + 1));
+    } else if (line.starts_with("note: ")) {
+      cases.back().note = line.substr(6);
     } else if (line.starts_with("line: ") || line.starts_with("decide: ")) {
       cases.back().decisive = line.substr(line.find(' ') + 1);
     } else {

@@ -12,7 +12,7 @@ namespace {
 std::vector<CorpusCase> whole_corpus() {
   std::vector<CorpusCase> all;
   for (const char* part :
-       {"provision", "connect", "preflight", "steps", "runtime", "traps", "more", "stories"}) {
+       {"provision", "connect", "preflight", "steps", "runtime", "traps", "more", "stories", "families"}) {
     for (CorpusCase& one :
          read_corpus(std::string(GPUWARDEN_SOURCE_DIR "/tests/unit/diagnosis/corpus/") + part + ".txt"))
       all.push_back(std::move(one));
