@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <nlohmann/json.hpp>
 
+#include "gpuwarden/base/redact.hpp"
 #include "gpuwarden/cli/context.hpp"
 
 namespace gpuwarden::cli {
@@ -33,6 +34,7 @@ boost::asio::awaitable<int> workers(Scope scope);
 boost::asio::awaitable<int> worker(Scope scope);
 boost::asio::awaitable<int> tasks(Scope scope);
 boost::asio::awaitable<int> failures(Scope scope);
+boost::asio::awaitable<int> report(Scope scope);
 boost::asio::awaitable<int> explain(Scope scope);
 boost::asio::awaitable<int> breaker(Scope scope);
 boost::asio::awaitable<int> pause(Scope scope);
@@ -50,6 +52,10 @@ int report_error(Output& output, const Error& error, std::string_view next);
 /// 3 when the service could not be reached or did not answer, else 1.
 int exit_code(const Error& error);
 bool is_unreachable(ErrorKind kind);
+
+/// Tells `redactor` every secret of the configuration. What a command prints is redacted when it leaves; what
+/// it wraps, cuts or escapes must be so before.
+void teach(Redactor& redactor, const config::Loaded& loaded);
 
 /// Indented JSON and a line end; broken UTF-8 is replaced.
 void print_json(Output& output, const Json& json);

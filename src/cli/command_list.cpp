@@ -21,6 +21,8 @@ const std::vector<CommandInfo>& command_list() {
        "gpuwarden tasks\ngpuwarden tasks --status failed\ngpuwarden tasks --status in-progress"},
       {"failures", "Look", "why workers failed, newest first",
        "gpuwarden failures\ngpuwarden failures --since 2h --limit 20"},
+      {"report", "Look", "the incident report: why workers fail, since when, what it is not, what to do",
+       "gpuwarden report\ngpuwarden report --since 6h --format md > incident.md\ngpuwarden report --json"},
       {"diagnose", "Look", "the cause in an evidence document (needs no service)",
        "gpuwarden diagnose evidence.json\n"
        "gpuwarden failures --json | jq '.failures[0].evidence' | gpuwarden diagnose -"},

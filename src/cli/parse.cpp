@@ -75,9 +75,18 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
     if (info.name == "tasks")
       command->add_option("--status", raw.status, "queued, in-progress, complete, failed or cancelled")
           ->type_name("STATUS");
-    if (info.name == "failures")
-      command->add_option("--since", raw.since, "how far back: 30m, 2h, 1d (default: 24h)")
+    if (info.name == "failures" || info.name == "report")
+      command
+          ->add_option(
+              "--since", raw.since,
+              fmt::format("how far back: 30m, 2h, 1d (default: {})", info.name == "report" ? "2h" : "24h"))
           ->type_name("TIME");
+    if (info.name == "report")
+      command
+          ->add_option("--format", line.format,
+                       "text for reading here (the default), md for an issue or a chat, json as --json")
+          ->check(CLI::IsMember({"text", "md", "json"}).description(""))
+          ->type_name("FORMAT");
     if (info.name == "workers" || info.name == "tasks" || info.name == "failures")
       command->add_option("--limit", line.limit, "rows at most, 1 to 1000 (default: 50)")
           ->check(CLI::Range(1, 1000).description(""))
@@ -208,9 +217,12 @@ ParsedLine parse(int argc, const char* const* argv, Output output) {
     if (!since)
       return usage_error(output,
                          fmt::format("--since takes a time such as 30m, 2h or 1d, not '{}'.", raw.since),
-                         "gpuwarden failures --help");
+                         fmt::format("gpuwarden {} --help", first));
     line.since = *since;
+  } else if (first == "report") {
+    line.since = std::chrono::hours(2);
   }
+  if (line.format == "json") line.json = true;
   if (!raw.status.empty()) {
     const auto status = task_status(raw.status);
     if (!status)

@@ -6,17 +6,20 @@
 #include "command.hpp"
 
 namespace gpuwarden::cli {
+
+void teach(Redactor& redactor, const config::Loaded& loaded) {
+  if (loaded.config) config::teach(redactor, *loaded.config);
+  for (const config::Entry& entry : loaded.entries) {
+    const auto value = loaded.values.find(entry.name);
+    if (entry.secret && value != loaded.values.end()) redactor.add(value->second.reveal());
+  }
+}
+
 namespace {
 
 /// Collects what a command prints; nothing leaves before the secrets are out of it.
 struct Redacted {
-  Redacted(Output real, const config::Loaded& loaded) : target(real) {
-    if (loaded.config) config::teach(redactor, *loaded.config);
-    for (const config::Entry& entry : loaded.entries) {
-      const auto value = loaded.values.find(entry.name);
-      if (entry.secret && value != loaded.values.end()) redactor.add(value->second.reveal());
-    }
-  }
+  Redacted(Output real, const config::Loaded& loaded) : target(real) { teach(redactor, loaded); }
   Output page() { return Output{out, err, target.json, target.colour, target.width, target.err_colour}; }
   void flush() {
     target.out << redactor.redact(out.str()) << std::flush;
@@ -38,6 +41,7 @@ boost::asio::awaitable<int> dispatch(Scope scope) {
   if (name == "worker") co_return co_await worker(scope);
   if (name == "tasks") co_return co_await tasks(scope);
   if (name == "failures") co_return co_await failures(scope);
+  if (name == "report") co_return co_await report(scope);
   if (name == "explain") co_return co_await explain(scope);
   if (name == "breaker") co_return co_await breaker(scope);
   if (name == "pause") co_return co_await pause(scope);

@@ -28,7 +28,8 @@ class FakeTaskStore final : public ports::TaskStore {
   std::vector<ports::FailureRow> failure_rows;  ///< newest first
   std::vector<ports::WorkerRow> worker_rows;    ///< what workers() and worker() show
   std::vector<ports::TaskRow> task_rows;
-  std::function<WallTime()> wall;  ///< database time; unset = what `state.db_now` says
+  std::optional<Incident> incident_state;  ///< what incident() says; unset = what the rows above say
+  std::function<WallTime()> wall;          ///< database time; unset = what `state.db_now` says
 
   // What was asked, in order.
   std::vector<std::string> calls;  ///< "update_worker gpu-default-…"
@@ -59,6 +60,7 @@ class FakeTaskStore final : public ports::TaskStore {
   std::function<Result<std::vector<ports::WorkerRow>>(const std::string&, bool, int)> on_workers;
   std::function<Result<std::optional<ports::WorkerRow>>(const WorkerId&)> on_worker;
   std::function<Result<std::vector<ports::TaskRow>>(const std::string&, int)> on_tasks;
+  std::function<Result<Incident>(const std::string&, Duration, int)> on_incident;
 
   /// Row of a live worker; null when there is none.
   Worker* find(const WorkerId& id) {
@@ -202,6 +204,12 @@ class FakeTaskStore final : public ports::TaskStore {
           return first(rows, limit);
         });
   }
+  Async<Incident> incident(std::string owner, Duration since, int limit) override {
+    return answer<Incident>("incident", owner, [=, this]() -> Result<Incident> {
+      if (on_incident) return on_incident(owner, since, limit);
+      return incident_state ? *incident_state : incident_of(since, limit);
+    });
+  }
 
  private:
   static Snapshot healthy() {
@@ -321,6 +329,56 @@ class FakeTaskStore final : public ports::TaskStore {
     row.created_at = wall ? wall() : state.db_now;
     failure_rows.insert(failure_rows.begin(), std::move(row));
     return freed;
+  }
+
+  /// As far as the rows know: images, scripts of failed workers and their reports are not among them.
+  Incident incident_of(Duration since, int limit) const {
+    Incident incident;
+    incident.db_now = wall ? wall() : state.db_now;
+    incident.leader = state.leader.holder;
+    incident.queue = state.queue;
+    incident.breaker = state.breaker;
+    incident.breaker_override = state.breaker_override;
+    incident.switches = state.switches;
+    incident.spent_last_day_usd = state.spent_last_day_usd;
+    for (const Worker& worker : state.workers) {
+      LiveWorkers& live = incident.live;
+      live.spawning += worker.status == WorkerStatus::spawning ? 1 : 0;
+      live.active += worker.status == WorkerStatus::active ? 1 : 0;
+      live.terminating += worker.status == WorkerStatus::terminating ? 1 : 0;
+      live.error += worker.status == WorkerStatus::error ? 1 : 0;
+    }
+    for (const ports::FailureRow& row : failure_rows) {
+      if (row.created_at <= incident.db_now - since) continue;
+      ++incident.failed;
+      incident.failed_usd += row.cost_usd;
+      if (incident.failures.size() >= static_cast<std::size_t>(limit)) continue;
+      FailedWorker failure;
+      failure.worker = WorkerId(row.worker);
+      failure.cause = row.cause;
+      failure.summary = row.summary;
+      failure.evidence_line = row.evidence_line;
+      failure.fingerprint = row.fingerprint;
+      failure.phase = row.phase;
+      failure.pod = PodId(row.pod);
+      failure.gpu = row.gpu;
+      failure.data_center = row.data_center;
+      failure.cost_usd = row.cost_usd;
+      failure.at = row.created_at;
+      incident.failures.push_back(std::move(failure));
+    }
+    for (const StartOutcome& outcome : state.outcomes) {
+      StartRecord start;
+      start.worker = outcome.worker;
+      start.success = outcome.success;
+      start.at = incident.db_now - outcome.age;
+      start.registered_at = start.at - outcome.took.value_or(Duration{0});
+      start.gpu = outcome.placement.gpu;
+      start.data_center = outcome.placement.data_center;
+      start.script_hash = outcome.script_hash;
+      incident.starts.push_back(std::move(start));
+    }
+    return incident;
   }
 
   static StartOutcome outcome_of(const Worker& worker) {

@@ -354,4 +354,11 @@ Async<std::vector<ports::TaskRow>> SimStore::tasks(std::string status, int limit
   co_return supabase::parse_tasks(answer->body);
 }
 
+Async<Incident> SimStore::incident(std::string owner, Duration since, int limit) {
+  const auto answer =
+      co_await post({"gpuwarden_incident", supabase::list_failures_request(owner, since, limit)});
+  if (!answer) co_return fail(answer.error());
+  co_return supabase::parse_incident(answer->body);
+}
+
 }  // namespace gpuwarden::simulation

@@ -69,6 +69,7 @@ class SimStore final : public ports::TaskStore {
   ports::Async<std::vector<ports::WorkerRow>> workers(std::string owner, bool ended_too, int limit) override;
   ports::Async<std::optional<ports::WorkerRow>> worker(WorkerId worker) override;
   ports::Async<std::vector<ports::TaskRow>> tasks(std::string status, int limit) override;
+  ports::Async<Incident> incident(std::string owner, Duration since, int limit) override;
 
   /// Requests sent so far, each attempt counted.
   std::uint64_t requests() const { return requests_; }

@@ -5,7 +5,8 @@ language sql immutable as $$
   select array['gpuwarden_snapshot', 'gpuwarden_queue_depth', 'gpuwarden_register_worker', 'gpuwarden_update_worker',
     'gpuwarden_fail_worker', 'gpuwarden_add_evidence', 'gpuwarden_rescue_tasks', 'gpuwarden_save_state', 'gpuwarden_resign',
     'gpuwarden_worker_report', 'gpuwarden_claim_task', 'gpuwarden_complete_task', 'gpuwarden_fail_task', 'gpuwarden_health',
-    'gpuwarden_list_failures', 'gpuwarden_list_workers', 'gpuwarden_get_worker', 'gpuwarden_list_tasks', 'gpuwarden_operator']
+    'gpuwarden_list_failures', 'gpuwarden_list_workers', 'gpuwarden_get_worker', 'gpuwarden_list_tasks', 'gpuwarden_operator',
+    'gpuwarden_incident']
 $$;
 
 -- Volatile, so that it runs in the kind of transaction that the daemon's writes get.

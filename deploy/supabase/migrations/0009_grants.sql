@@ -10,7 +10,7 @@ declare
   -- Every function of ours by name: one that a user calls gpuwarden_something is none of our business.
   ours constant text[] := public.gpuwarden_required_functions() || array['gpuwarden_adopt_requests', 'gpuwarden_authenticate', 'gpuwarden_close',
     'gpuwarden_ensure_column', 'gpuwarden_ensure_index', 'gpuwarden_failing', 'gpuwarden_figure', 'gpuwarden_fit', 'gpuwarden_fruitless_last_day', 'gpuwarden_heartbeat',
-    'gpuwarden_keep_settings', 'gpuwarden_lead', 'gpuwarden_leads', 'gpuwarden_leave_beacon', 'gpuwarden_recent_failures', 'gpuwarden_lock_shared', 'gpuwarden_mark',
+    'gpuwarden_keep_settings', 'gpuwarden_last_words', 'gpuwarden_lead', 'gpuwarden_leads', 'gpuwarden_leave_beacon', 'gpuwarden_recent_failures', 'gpuwarden_lock_shared', 'gpuwarden_mark',
     'gpuwarden_matches', 'gpuwarden_may_define', 'gpuwarden_misfits', 'gpuwarden_next_task', 'gpuwarden_note_heartbeat',
     'gpuwarden_operator_state', 'gpuwarden_outcomes', 'gpuwarden_pace', 'gpuwarden_ready_condition', 'gpuwarden_refusal', 'gpuwarden_release_task',
     'gpuwarden_required_functions', 'gpuwarden_rescuable', 'gpuwarden_share', 'gpuwarden_short',

@@ -66,6 +66,7 @@ struct Invocation {
   Duration since{std::chrono::hours(24)};
   int limit{50};
   std::string status_filter;
+  std::string format{"text"};        ///< of a report: text or md; json is `json`
   std::string actor;                 ///< who speaks; app fills in the user where --actor is not given
   std::string reason;                ///< of an operator's word
   std::optional<Duration> lasting;   ///< how long it holds

@@ -11,6 +11,7 @@
 #include "gpuwarden/base/secret.hpp"
 #include "gpuwarden/domain/breaker.hpp"
 #include "gpuwarden/domain/evidence.hpp"
+#include "gpuwarden/domain/incident.hpp"
 #include "gpuwarden/domain/snapshot.hpp"
 
 namespace gpuwarden::ports {
@@ -161,6 +162,8 @@ class TaskStore {
   virtual Async<std::vector<WorkerRow>> workers(std::string owner, bool ended_too, int limit) = 0;
   virtual Async<std::optional<WorkerRow>> worker(WorkerId worker) = 0;
   virtual Async<std::vector<TaskRow>> tasks(std::string status, int limit) = 0;
+  /// What a report on the failures of `since` is made of; of the failures the newest `limit`.
+  virtual Async<Incident> incident(std::string owner, Duration since, int limit) = 0;
 };
 
 }  // namespace gpuwarden::ports

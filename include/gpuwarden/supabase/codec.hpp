@@ -29,6 +29,7 @@ std::string rescue_request(const ports::Fence& fence, const ports::RescueRequest
 std::string save_breaker_request(const ports::Fence& fence, const BreakerMemory& memory);
 std::string resign_request(const ports::Fence& fence, std::string_view holder);
 std::string operator_request(std::string_view owner, const ports::OperatorCommand& command);
+/// For gpuwarden_list_failures and gpuwarden_incident.
 std::string list_failures_request(std::string_view owner, Duration since, int limit);
 std::string list_workers_request(std::string_view owner, bool ended_too, int limit);
 std::string get_worker_request(const WorkerId& worker);
@@ -52,6 +53,8 @@ Result<std::vector<ports::WorkerRow>> parse_workers(std::string_view body);
 /// nullopt for JSON null.
 Result<std::optional<ports::WorkerRow>> parse_worker(std::string_view body);
 Result<std::vector<ports::TaskRow>> parse_tasks(std::string_view body);
+/// Answer of gpuwarden_incident, which takes the same arguments as gpuwarden_list_failures.
+Result<Incident> parse_incident(std::string_view body);
 
 /// The counts of the existing edge function `task-counts`.
 std::string task_counts_request();

@@ -60,6 +60,7 @@ class SupabaseStore : public ports::TaskStore {
   ports::Async<std::vector<ports::WorkerRow>> workers(std::string owner, bool ended_too, int limit) override;
   ports::Async<std::optional<ports::WorkerRow>> worker(WorkerId worker) override;
   ports::Async<std::vector<ports::TaskRow>> tasks(std::string status, int limit) override;
+  ports::Async<Incident> incident(std::string owner, Duration since, int limit) override;
 
   /// Log lines into system_logs, by func_insert_logs_batch. Not repeated when they may have been stored.
   ports::Async<LogsStored> insert_logs(std::vector<LogRow> rows);

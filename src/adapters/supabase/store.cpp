@@ -182,4 +182,12 @@ Async<std::vector<ports::TaskRow>> SupabaseStore::tasks(std::string status, int 
   co_return parse_tasks(answer->body);
 }
 
+Async<Incident> SupabaseStore::incident(std::string owner, Duration since, int limit) {
+  Call call = rpc("gpuwarden_incident", list_failures_request(owner, since, limit));
+  call.max_body = kLargeAnswer;
+  const auto answer = co_await rpc_->post(std::move(call));
+  if (!answer) co_return fail(answer.error());
+  co_return parse_incident(answer->body);
+}
+
 }  // namespace gpuwarden::supabase

@@ -84,6 +84,7 @@ TEST_F(Indexes, NoFunctionReadsAWholeTableWith200kFinishedTasks) {
         std::string("public.gpuwarden_add_evidence('gpu-7', 'test', 1, '{}')"),
         std::string("public.gpuwarden_rescue_tasks('test', 1, '{}')"),
         std::string("public.gpuwarden_list_failures('test', 3600, 50)"),
+        std::string("public.gpuwarden_incident('test', 7200, 1000)"),
         std::string("public.gpuwarden_list_workers('test', false, 50)"),
         std::string("public.gpuwarden_list_workers('test', true, 50)"),
         std::string("public.gpuwarden_get_worker('gpu-7')"),
