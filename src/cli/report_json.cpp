@@ -31,6 +31,9 @@ Json cause_json(const diagnosis::ReportedCause& cause) {
           {"phases", counts_json(cause.phases)},
           {"data_centers", counts_json(cause.data_centers)},
           {"gpus", counts_json(cause.gpus)},
+          {"commits", counts_json(cause.commits)},
+          {"images", counts_json(cause.images)},
+          {"scripts", counts_json(cause.scripts)},
           {"missing", counts_json(cause.missing)}};
 }
 

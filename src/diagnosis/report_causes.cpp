@@ -39,6 +39,9 @@ void add(ReportedCause& cause, const FailedWorker& failed) {
   tally(cause.data_centers, failed.data_center);
   tally(cause.gpus, failed.gpu);
   tally(cause.phases, failed.phase);
+  tally(cause.commits, failed.git_commit);
+  tally(cause.images, failed.image);
+  tally(cause.scripts, failed.script_hash);
   for (const std::string& missing : failed.missing) tally(cause.missing, missing);
 }
 
@@ -82,7 +85,8 @@ std::vector<ReportedCause> causes_of(const Incident& incident) {
   for (const FailedWorker& failed : incident.failures) add(by_fault[fault_of(failed)], failed);
   std::vector<ReportedCause> causes;
   for (auto& [fault, cause] : by_fault) {
-    for (Counts* counts : {&cause.channels, &cause.data_centers, &cause.gpus, &cause.phases, &cause.missing})
+    for (Counts* counts : {&cause.channels, &cause.data_centers, &cause.gpus, &cause.phases, &cause.commits,
+                           &cause.images, &cause.scripts, &cause.missing})
       rank(*counts);
     causes.push_back(std::move(cause));
   }

@@ -79,6 +79,21 @@ std::string channel_words(const std::string& channel) {
   return channel;
 }
 
+/// "commit 0123abc, image worker:2, 2 scripts"
+std::string ran_with(const ReportedCause& cause) {
+  std::string out;
+  const auto add = [&](const Counts& counts, std::string_view noun) {
+    if (counts.empty()) return;
+    out += out.empty() ? "" : ", ";
+    out += counts.size() == 1 ? fmt::format("{} {}", noun, ellipsize(counts.front().first, 80))
+                              : many(static_cast<long>(counts.size()), noun);
+  };
+  add(cause.commits, "commit");
+  add(cause.images, "image");
+  add(cause.scripts, "script");
+  return out;
+}
+
 void add_change(const Change& change, std::vector<Block>& blocks) {
   const bool place = change.what == "GPU type" || change.what == "data centre";
   const std::string last =
@@ -120,6 +135,7 @@ void add_cause(const ReportedCause& cause, std::vector<Block>& blocks) {
     blocks.push_back(
         item("Where", fmt::format("{}{}{}", where, where.empty() || on.empty() ? "" : "; ", on)));
   }
+  if (const std::string with = ran_with(cause); !with.empty()) blocks.push_back(item("Ran with", with));
   if (!cause.scope.empty())
     blocks.push_back(item("To be mended", [&]() -> std::string {
       if (cause.scope == "image_and_script") return "image, script or worker";
@@ -213,7 +229,7 @@ Section timeline_of(const IncidentReport& report) {
 Document document_of(const IncidentReport& report) {
   Document document;
   document.title = "Worker failures, " + format_time(report.now);
-  document.summary = printable(report.headline) + ".";
+  document.summary = printable(report.headline);
   document.sections.push_back(state_of(report));
   if (!report.causes.empty()) {
     document.sections.push_back(root_of(report));

@@ -74,15 +74,15 @@ std::vector<RuledOut> ruled_out(const Incident& incident, const std::vector<Repo
   list.add(shown.script + shown.probed, {"ssh_unreachable", "ssh_auth_failed", "ssh_host_key_mismatch"},
            "SSH", std::move(ssh));
   list.add(shown.pods, {"no_capacity", "insufficient_balance", "invalid_request", "unauthorized"},
-           "Runpod's capacity, balance and key",
+           "Runpod's capacity and key",
            fmt::format("Runpod made the pods of {}", share(shown.pods, shown.all, "worker")));
   list.add(shown.script, {"image_pull_failed", "provision_timeout", "pod_exited", "pod_error"},
-           "Pulling and starting the image",
+           "Pulling the image",
            fmt::format("its container ran the startup script on {}", share(shown.script, shown.all, "pod")));
   list.add(shown.preflight,
            {"preflight_gpu", "preflight_memory", "preflight_disk", "preflight_mount", "preflight_network",
             "preflight_credentials", "out_of_memory", "gpu_error", "disk_full"},
-           "GPU, driver, memory, disk and network of the pods",
+           "GPU, memory, disk, network",
            fmt::format("preflight passed on {}", share(shown.preflight, shown.all, "pod")));
   list.add(shown.reported,
            {"preflight_network", "preflight_credentials", "first_heartbeat_timeout", "heartbeat_lost"},

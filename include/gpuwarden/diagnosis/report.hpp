@@ -34,6 +34,7 @@ struct ReportedCause {
   WorkerId newest;                      ///< the worker to look at
   Counts channels, data_centers, gpus;  ///< where it was seen, and what spoke first
   Counts phases;                        ///< where in life
+  Counts commits, images, scripts;      ///< what it ran with
   std::optional<int> exit_code;         ///< where all of them have the same
   std::string signal;                   ///< the same
   std::vector<std::string> last_words;  ///< of the newest

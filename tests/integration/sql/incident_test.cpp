@@ -78,7 +78,7 @@ TEST_F(IncidentAnswer, TellsAFailureWithWhatItsWorkerHadShown) {
 
 TEST_F(IncidentAnswer, ClaimsNothingOfAWorkerThatNeverCameUp) {
   const auto pod = worker("aaaaaaaa", "spawning");
-  fail_worker(pod.id, "provision_timeout", {{"fingerprint", "f"}});
+  fail_worker(pod.id, "provision_timeout", {{"fingerprint", "f"}, {"evidence", Json::object()}});
   const Incident incident = read();
   const FailedWorker& failed = incident.failures.at(0);
   EXPECT_FALSE(failed.heartbeat || failed.reported || failed.claimed || failed.probed);

@@ -39,6 +39,7 @@ TEST(CommandLine, ShowsAShortGroupedHelp) {
             "  worker    everything about one worker\n"
             "  tasks     tasks, newest first\n"
             "  failures  why workers failed, newest first\n"
+            "  report    the incident report: why workers fail, since when, what it is not, what to do\n"
             "  diagnose  the cause in an evidence document (needs no service)\n"
             "  replay    recorded decisions again, also with other settings (needs no service)\n"
             "\n"

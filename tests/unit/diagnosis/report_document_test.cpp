@@ -41,7 +41,7 @@ TEST(ReportMarkdown, TellsTheIncidentOfTheDayInItsOwnWords) {
   const std::string text = to_markdown(document_of(make_report(incident_of(failures), 2h)));
   EXPECT_THAT(text, StartsWith(R"(# Worker failures, 2025-10-15T19:00:00Z
 
-**start\_failed on 4 pods, $0.04: worker.py: error: unrecognized arguments: --wgp-profile.**
+**start\_failed on 4 pods, $0.04: worker.py: error: unrecognized arguments: --wgp-profile**
 
 ## Current State
 
@@ -92,6 +92,13 @@ TEST(ReportDocument, SaysWhichChannelSpokeAndWhatCouldNotBeHad) {
   const std::string text = to_markdown(document_of(make_report(incident_of(failures), 2h)));
   EXPECT_THAT(text, HasSubstr("**Told first by**: the container's log (1), the pod's own report (1)"));
   EXPECT_THAT(text, HasSubstr("**Could not be had**: probe over SSH: connection refused (1)"));
+}
+
+TEST(ReportDocument, SaysWhatTheFailedPodsRanWith) {
+  std::vector<FailedWorker> failures{failed(1, 1min), failed(2, 2min)};
+  failures[1].script_hash = "bbbb";
+  EXPECT_THAT(to_markdown(document_of(make_report(incident_of(failures), 2h))),
+              HasSubstr("**Ran with**: commit new, image worker:1, 2 scripts\n"));
 }
 
 TEST(ReportDocument, FiftyPodsAreOneLineOfTheBreakdown) {

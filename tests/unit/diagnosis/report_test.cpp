@@ -204,9 +204,9 @@ TEST(RuledOut, IsWhatTheFailedWorkersThemselvesHaveShown) {
       all,
       "SSH: the startup script, which comes over SSH, ran on all 3 failed pods; 1 could be looked into over "
       "SSH after the failure\n"
-      "Runpod's capacity, balance and key: Runpod made the pods of all 3 failed workers\n"
-      "Pulling and starting the image: its container ran the startup script on all 3 failed pods\n"
-      "GPU, driver, memory, disk and network of the pods: preflight passed on all 3 failed pods\n"
+      "Runpod's capacity and key: Runpod made the pods of all 3 failed workers\n"
+      "Pulling the image: its container ran the startup script on all 3 failed pods\n"
+      "GPU, memory, disk, network: preflight passed on all 3 failed pods\n"
       "Supabase from the pods: all 3 failed pods wrote to the database themselves, with their own tokens\n"
       "Fetching the repository: done on all 3 failed pods\n"
       "Setting the worker up: done on all 3 failed pods\n"
@@ -234,7 +234,7 @@ TEST(RuledOut, APodThatNeverRanTheScriptShowsOnlyThatItWasMade) {
   failure.reported = false;
   const auto report = make_report(incident_of({failure}), 2h);
   ASSERT_EQ(report.ruled_out.size(), 1U);
-  EXPECT_EQ(report.ruled_out[0].what, "Runpod's capacity, balance and key");
+  EXPECT_EQ(report.ruled_out[0].what, "Runpod's capacity and key");
   failure.pod = PodId();
   EXPECT_TRUE(make_report(incident_of({failure}), 2h).ruled_out.empty());
 }
