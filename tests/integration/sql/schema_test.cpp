@@ -101,6 +101,9 @@ TEST_P(Schema, TakesTheMigrationsTwiceKeepsItsRowsAndWorks) {
                   .at("done"));
   EXPECT_EQ(call("public.gpuwarden_rescue_tasks('o', 1, '{}')").at("requeued").size(), 0U);
   EXPECT_EQ(call("public.gpuwarden_health()").at("missing"), Json::array());
+  const Json incident = call("public.gpuwarden_incident('o', 7200, 100)");
+  EXPECT_EQ(incident.at("failures").at(0).at("cause"), "gpu_error");
+  EXPECT_EQ(incident.at("starts").at(0).at("success"), false);
   EXPECT_EQ(call("public.gpuwarden_list_tasks('Complete', 100)").size(), 51U);
   EXPECT_EQ(rows("select metadata from public.workers where id = 'somebody'").at(0).at("metadata"),
             (Json{{"a", 1}}));
