@@ -11,6 +11,7 @@ for part in lib couriers preflight checkout lock process agent lease; do
   . "$run/$part.sh"
 done
 gw_load
+gw_keep_secrets
 trap '' HUP
 
 gw_step=preflight
