@@ -1,8 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <boost/asio/awaitable.hpp>
+
+#include "gpuwarden/bootstrap/status_line.hpp"
 
 #include "context.hpp"
 
@@ -16,5 +20,9 @@ boost::asio::awaitable<Result<std::string>> run_bring_up(Context& context, Worke
 /// Fingerprints ("SHA256:...") in a container's log: only of lines as `ssh-keygen -lf` prints them ("256
 /// SHA256:... comment (ED25519)"), because sshd logs the keys of its clients too.
 std::vector<std::string> host_keys_in(const std::vector<PodLogLine>& lines);
+
+/// What the worker's startup script and agent wrote into the container's log.
+std::vector<bootstrap::StatusLine> status_lines_in(const std::vector<PodLogLine>& lines,
+                                                   const WorkerId& worker);
 
 }  // namespace gpuwarden::control

@@ -171,6 +171,46 @@ Evidence known_evidence(const Context& context, const WorkerId& worker, const Po
   return evidence;
 }
 
+Failure failure_by_line(const Context& context, const WorkerId& worker, const PodId& pod,
+                        const bootstrap::StatusLine& line, std::string_view channel) {
+  Failure failure;
+  failure.worker = worker;
+  failure.pod = pod;
+  failure.suspected = bootstrap::cause_of(line);
+  Evidence& evidence = failure.evidence = known_evidence(context, worker, pod);
+  const auto row = context.workers.find(worker);
+  const bool proven =
+      row != context.workers.end() && (row->second.proven || row->second.heartbeat_age.has_value());
+  if (proven && line.step == BootStep::start) failure.suspected = FailureCause::worker_crashed;
+  evidence.channel = channel;
+  evidence.step = to_string(line.step);
+  evidence.exit_code = line.exit_code;
+  evidence.signal = line.signal;
+  evidence.tails["bootstrap"] = {bootstrap::format_status_line(line)};
+  if (line.step == BootStep::start) evidence.tails["worker"] = line.tail;
+  return failure;
+}
+
+std::string_view channel_of(const Context& context, const FailWorker& action) {
+  const auto row = context.workers.find(action.worker);
+  if (row != context.workers.end() && row->second.crash) return channel::report;
+  const auto memory = context.memory.workers.find(action.worker);
+  const bool remembered = memory != context.memory.workers.end();
+  switch (action.suspected) {
+    case FailureCause::pod_exited:
+      // The container's restart is seen in the uptime that its agent reports, or in that of the pod.
+      return remembered && memory->second.agent_restarted ? channel::report : channel::runpod_api;
+    case FailureCause::pod_error:
+    case FailureCause::pod_vanished:
+      return channel::runpod_api;
+    case FailureCause::heartbeat_lost:
+      return remembered && memory->second.probed_alive == std::optional(false) ? channel::ssh
+                                                                               : channel::deadline;
+    default:
+      return channel::deadline;
+  }
+}
+
 awaitable<Result<std::string>> delete_pod(Context& context, PodId pod) {
   const DeleteOutcome outcome = co_await context.env.provider.remove(pod);
   if (outcome == DeleteOutcome::accepted)
@@ -204,6 +244,7 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
                          {"pod", failure.pod.str()},
                          {"phase", phase_text(record.phase, record.step)},
                          {"cause", std::string(to_string(record.verdict.cause))},
+                         {"channel", record.evidence.channel},
                          {"evidence", record.verdict.evidence_line},
                          {"advice", record.verdict.advice},
                          {"fingerprint", record.verdict.fingerprint},

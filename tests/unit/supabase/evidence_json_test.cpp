@@ -17,6 +17,7 @@ Evidence full_evidence() {
   evidence.worker = "gpu-default-20261124010203-00c0ffee";
   evidence.phase = "bootstrapping:setup";
   evidence.step = "setup";
+  evidence.channel = "container_log";
   evidence.exit_code = 1;
   evidence.signal = "SIGKILL";
   evidence.heartbeat_age_s = 12.5;
@@ -40,6 +41,10 @@ std::vector<std::string> numbered(int count, std::size_t length) {
   return lines;
 }
 
+TEST(EvidenceJson, SaysNothingOfAChannelThatIsNotKnown) {
+  EXPECT_FALSE(json::parse(evidence_to_json(Evidence{})).contains("channel"));
+}
+
 TEST(EvidenceJson, ReadsBackWhatItWrote) {
   const Evidence in = full_evidence();
   const auto out = evidence_from_json(evidence_to_json(in));
@@ -47,6 +52,7 @@ TEST(EvidenceJson, ReadsBackWhatItWrote) {
   EXPECT_EQ(out->worker, in.worker);
   EXPECT_EQ(out->phase, in.phase);
   EXPECT_EQ(out->step, in.step);
+  EXPECT_EQ(out->channel, in.channel);
   EXPECT_EQ(out->exit_code, in.exit_code);
   EXPECT_EQ(out->signal, in.signal);
   EXPECT_EQ(out->heartbeat_age_s, in.heartbeat_age_s);
