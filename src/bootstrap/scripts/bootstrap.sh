@@ -41,7 +41,8 @@ gw_unexpected() {
 }
 trap gw_unexpected EXIT
 
-if command -v curl >/dev/null; then gw_courier_of_reports & fi
+# Its complaints are no words of the step that runs meanwhile.
+if command -v curl >/dev/null; then gw_courier_of_reports >>"$run/reports.log" & fi
 
 gw_begin preflight
 gw_preflight
@@ -54,6 +55,7 @@ if ! gw_fetch; then
   gw_tail "$run/bootstrap.log" 30 "$log_from"
   gw_fail "$code"
 fi
+printf '%s\n' "$gw_where" >"$run/where"
 gw_status fetch end exit=0 "commit=$gw_commit"
 
 gw_begin setup

@@ -219,6 +219,22 @@ TEST(EvidenceJson, HugeProbesAndControlCharactersKeepTheBound) {
   }
 }
 
+TEST(EvidenceJson, WhatIsMissingStaysNamedBesideHugeTailsAndProbes) {
+  Evidence evidence = full_evidence();
+  for (const auto* name : {"worker", "bootstrap", "container", "system"})
+    evidence.tails[name] = numbered(500, 1000);
+  for (const auto* name : {"ps", "nvidia_smi", "dmesg", "df"})
+    evidence.probe[name] = std::string(60'000, 'x');
+  evidence.missing = {"git: nothing was fetched", "supabase: no answer within 7 s"};
+  const std::string text = evidence_to_json(evidence);
+  EXPECT_LE(text.size(), 65'536U);
+  const auto back = evidence_from_json(text);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->missing, evidence.missing);
+  EXPECT_EQ(back->probe.size(), 4U);
+  for (const auto& [name, lines] : back->tails) EXPECT_EQ(lines.back(), evidence.tails[name].back()) << name;
+}
+
 TEST(EvidenceJson, TailsKeepHalfOfTheRoomFromGreedyProbes) {
   Evidence evidence;
   for (int i = 0; i < 8; ++i) evidence.probe["p" + std::to_string(i)] = std::string(100'000, 'p');
