@@ -11,6 +11,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -55,11 +58,18 @@ std::unique_ptr<ports::Log> quiet_log(const cli::Invocation& invocation, const W
   return make_log(settings, world.redactor, world.clock);
 }
 
+/// Ends with Ctrl-C or SIGTERM, also with one that came before.
+boost::asio::awaitable<void> signalled(boost::asio::signal_set& signals) {
+  boost::system::error_code cancelled;
+  co_await signals.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
+}
+
 int run_command(const cli::Invocation& invocation, const config::Loaded& loaded, cli::Output output) {
   boost::asio::io_context io(1);
   std::optional<World> world;
   std::unique_ptr<ports::Log> log;
   std::unique_ptr<control::ControlLoop> loop;
+  boost::asio::signal_set signals(io);
   cli::Services services;
   if (loaded.config) {
     world.emplace(io.get_executor(), *loaded.config);
@@ -74,6 +84,13 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
     };
     services.cycle = [&loop](bool dry) -> ports::Async<control::CycleSummary> {
       co_return co_await loop->once(dry);
+    };
+    services.check_pod = [&](control::PodCheckupHooks hooks) {
+      signals.add(SIGINT);
+      signals.add(SIGTERM);
+      hooks.called_off = [&signals] { return signalled(signals); };
+      return control::check_pod(environment(*world, *log), loop_settings(*loaded.config, holder_name()),
+                                std::move(hooks));
     };
     services.explain = [&loop](std::string worker) -> ports::Async<std::string> {
       co_await loop->once(true);

@@ -27,7 +27,14 @@ gw_fail() {
   local code=$1
   shift
   gw_status "$gw_step" fail "exit=$code" "$@"
+  if [ "$gw_preflight_only" = 1 ]; then gw_end_checkup; fi
   gw_agent idle
+}
+
+# Nothing stays behind on a pod that was only looked at.
+gw_end_checkup() {
+  gw_step=over
+  exit 0
 }
 
 # A defect of the script itself must not pass for silence. A child that is killed before it has dropped this trap
@@ -42,11 +49,12 @@ gw_unexpected() {
 trap gw_unexpected EXIT
 
 # Its complaints are no words of the step that runs meanwhile.
-if command -v curl >/dev/null; then gw_courier_of_reports >>"$run/reports.log" & fi
+if [ "$gw_preflight_only" = 0 ] && command -v curl >/dev/null; then gw_courier_of_reports >>"$run/reports.log" & fi
 
 gw_begin preflight
 gw_preflight
 gw_status preflight end exit=0
+if [ "$gw_preflight_only" = 1 ]; then gw_end_checkup; fi
 
 gw_begin fetch
 log_from=$(stat -c %s "$run/bootstrap.log")
