@@ -53,12 +53,13 @@ if [ "$scenario" = list ]; then exec "$sandbox" scenario; fi
 when=start repair=yes sign=''
 failure='(worker_failed|cause_sharpened).* '
 case $scenario in
-  healthy | slow-provisioning* | create-500-but-created* | list-lag*) repair=no ;;
+  healthy | slow-provisioning* | create-500-but-created* | list-lag* | ssh-refused:later) repair=no ;;
   no-capacity*) sign='held_back placement' ;;
   image-pull-failure) sign="${failure}image_pull_failed" ;;
   ssh-refused:auth) sign="${failure}ssh_auth_failed" ;;
   ssh-refused:hostkey) sign="${failure}ssh_host_key_mismatch" ;;
   ssh-refused*) sign="${failure}ssh_unreachable" ;;
+  cut-off) sign="${failure}setup_failed" ;;
   script-failure:fetch) sign="${failure}fetch_failed" ;;
   script-failure:preflight) sign="${failure}preflight_gpu" ;;
   script-failure*) sign="${failure}setup_failed" ;;

@@ -16,7 +16,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -80,11 +82,18 @@ Result<std::string> read_whole_file(const std::string& path) {
   return text;
 }
 
+/// Ends with Ctrl-C or SIGTERM, also with one that came before.
+boost::asio::awaitable<void> signalled(boost::asio::signal_set& signals) {
+  boost::system::error_code cancelled;
+  co_await signals.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, cancelled));
+}
+
 int run_command(const cli::Invocation& invocation, const config::Loaded& loaded, cli::Output output) {
   boost::asio::io_context io(1);
   std::optional<World> world;
   std::unique_ptr<ports::Log> log;
   std::unique_ptr<control::ControlLoop> loop;
+  boost::asio::signal_set signals(io);
   cli::Services services;
   if (loaded.config) {
     world.emplace(io.get_executor(), *loaded.config);
@@ -101,6 +110,13 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
     services.cycle = [&loop](bool dry) -> ports::Async<control::CycleSummary> {
       co_return co_await loop->once(dry);
     };
+    services.check_pod = [&](control::PodCheckupHooks hooks) {
+      signals.add(SIGINT);
+      signals.add(SIGTERM);
+      hooks.called_off = [&signals] { return signalled(signals); };
+      return control::check_pod(environment(*world, *log), loop_settings(*loaded.config, holder_name()),
+                                std::move(hooks));
+    };
     services.explain = [&loop](std::string worker) -> ports::Async<std::string> {
       co_await loop->once(true);
       co_return ops::explain_json(*loop, WorkerId(std::move(worker))).value_or("");
@@ -109,7 +125,6 @@ int run_command(const cli::Invocation& invocation, const config::Loaded& loaded,
   int code = cli::kFailed;
   bool interrupted = false;
   boost::asio::cancellation_signal interrupt;
-  boost::asio::signal_set signals(io);
   if (invocation.follow) {
     // What was being followed is left; that is its proper end.
     signals.add(SIGINT);

@@ -208,7 +208,8 @@ void visit_fields(V&& v, A<policy::Memory::CandidatePause> auto& x) {
 }
 template <class V>
 void visit_fields(V&& v, A<policy::Memory> auto& x) {
-  v("workers", x.workers), v("orphan_sightings", x.orphan_sightings), v("exhausted", x.exhausted);
+  v("workers", x.workers), v("orphan_sightings", x.orphan_sightings);
+  v("doctor_pods", x.doctor_pods), v("exhausted", x.exhausted);
   v("recent_spawns", x.recent_spawns), v("last_scale_down", x.last_scale_down);
   v("sizing_since", x.sizing_since), v("least_up", x.least_up), v("most_up", x.most_up);
   v("most_down", x.most_down);

@@ -5,8 +5,6 @@
 
 #include "gpuwarden/bootstrap/script.hpp"
 
-#include "step_cause.hpp"
-
 namespace gpuwarden::bootstrap {
 namespace {
 
@@ -17,6 +15,10 @@ constexpr Duration kLaunch = 75s;
 constexpr Duration kLongestPause = 8s;
 /// sshd may answer before the image has put PUBLIC_KEY into authorized_keys.
 constexpr Duration kKeyPatience = 30s;
+/// Logs are read from the same request quota as everything else.
+constexpr Duration kReadLogEvery = 20s;
+constexpr Duration kAwayBeforeLog = 2s;
+constexpr Duration kReadLog = 2s;
 constexpr int kMostHostKeyReads = 3;
 constexpr int kMostLaunches = 3;
 constexpr std::size_t kMostSeen = 12;
@@ -69,6 +71,7 @@ BringUpStep BringUp::on(const Connected&, MonoTime now) {
   contact_ = now;
   connect_attempts_ = 0;
   refused_since_.reset();
+  away_since_.reset();
   return follow(now);
 }
 
@@ -76,6 +79,7 @@ BringUpStep BringUp::on(const ConnectFailed& event, MonoTime now) {
   using enum ConnectFailed::Why;
   last_detail_ = event.detail;
   ++connect_attempts_;
+  if (!away_since_) away_since_ = now;
   switch (event.why) {
     case host_key_mismatch:
       // The log may have held the keys of an earlier start of the container; read it once more, then believe
@@ -95,7 +99,7 @@ BringUpStep BringUp::on(const ConnectFailed& event, MonoTime now) {
 }
 
 BringUpStep BringUp::on(const Status& event, MonoTime) {
-  note(event.line);
+  note(event.line, channel::ssh);
   return performing_;
 }
 
@@ -120,8 +124,9 @@ BringUpStep BringUp::on(const ShellEnded& event, MonoTime now) {
   return reconnect(last_detail_);
 }
 
-BringUpStep BringUp::on(const ShellDropped& event, MonoTime) {
+BringUpStep BringUp::on(const ShellDropped& event, MonoTime now) {
   launching_ = false;
+  if (!away_since_) away_since_ = now;
   offset_ = std::max(offset_, event.offset);
   return reconnect(event.detail);
 }
@@ -131,7 +136,26 @@ BringUpStep BringUp::on(const Waited&, MonoTime now) {
     ++host_key_reads_;
     return ReadHostKeys{within(kReadHostKeys, now)};
   }
+  if (should_read_log(now)) {
+    log_read_ = now;
+    return ReadStatusLog{within(kReadLog, now)};
+  }
   return connect(now);
+}
+
+BringUpStep BringUp::on(const StatusLogRead& event, MonoTime now) {
+  for (const StatusLine& line : event.lines) {
+    if (knows(line)) continue;
+    contact_ = now;  // the script goes on, though nobody hears it over SSH
+    note(line, channel::container_log);
+  }
+  return connect(now);
+}
+
+/// Where nothing was launched by us, a daemon before us may have.
+bool BringUp::should_read_log(MonoTime now) const {
+  if (!away_since_ || now - *away_since_ < (launched_ ? kAwayBeforeLog : kReadLogEvery)) return false;
+  return !log_read_ || now - *log_read_ >= kReadLogEvery;
 }
 
 BringUpStep BringUp::connect(MonoTime now) const {
@@ -144,6 +168,7 @@ BringUpStep BringUp::follow(MonoTime now) const {
 
 BringUpStep BringUp::launch(MonoTime now) {
   launching_ = true;
+  launched_ = true;
   offset_ = 0;
   return LaunchScript{within(kLaunch, now)};
 }
@@ -153,8 +178,13 @@ BringUpStep BringUp::reconnect(const std::string& detail) {
   return Wait{pause_after(++drops_)};
 }
 
-void BringUp::note(const StatusLine& line) {
+bool BringUp::knows(const StatusLine& line) const {
+  return std::find(seen_.begin(), seen_.end(), format_status_line(line)) != seen_.end();
+}
+
+void BringUp::note(const StatusLine& line, std::string_view channel) {
   drops_ = 0;
+  if (knows(line)) return;
   phase_ = Phase::bootstrapping;
   step_ = line.step;
   seen_.push_back(format_status_line(line));
@@ -166,7 +196,9 @@ void BringUp::note(const StatusLine& line) {
       script_done_ = script_done_ || line.step == BootStep::start;
       break;
     case StatusLine::Event::fail:
-      if (!failed_) failed_ = line;
+      if (failed_) break;
+      failed_ = line;
+      failed_by_ = channel;
       break;
   }
 }
@@ -175,6 +207,7 @@ BringUpFailed BringUp::failed(FailureCause suspected) const {
   BringUpFailed failure;
   failure.suspected = suspected;
   Evidence& evidence = failure.evidence;
+  evidence.channel = channel::ssh;
   evidence.phase = phase_text(phase_, step_);
   if (step_) evidence.step = to_string(*step_);
   if (!seen_.empty()) evidence.tails["bootstrap"] = seen_;
@@ -186,6 +219,7 @@ BringUpFailed BringUp::script_failed() const {
   BringUpFailed failure = failed(cause_of(*failed_));
   Evidence& evidence = failure.evidence;
   evidence.api.reset();  // the connection's troubles are not the script's
+  evidence.channel = failed_by_;
   evidence.phase = phase_text(Phase::bootstrapping, failed_->step);
   evidence.step = to_string(failed_->step);
   evidence.exit_code = failed_->exit_code;
@@ -199,9 +233,11 @@ BringUpFailed BringUp::too_late() const {
     if (refused_since_) return failed(FailureCause::ssh_auth_failed);
     return failed(FailureCause::ssh_unreachable);
   }
-  // The worker runs; what did not come is its first heartbeat.
-  if (step_ == BootStep::start) return failed(FailureCause::first_heartbeat_timeout);
-  return failed(FailureCause::bootstrap_timeout);
+  // In the last step the worker runs; what did not come is its first heartbeat.
+  BringUpFailed failure = failed(step_ == BootStep::start ? FailureCause::first_heartbeat_timeout
+                                                          : FailureCause::bootstrap_timeout);
+  failure.evidence.channel = channel::deadline;
+  return failure;
 }
 
 }  // namespace gpuwarden::bootstrap

@@ -77,6 +77,7 @@ std::string env_file(const WorkerId& worker, const Settings& settings, const Wor
   out.set("gw_max_restarts", std::to_string(settings.max_restarts));
   out.flag("gw_auto_start", settings.auto_start);
   out.flag("gw_ship_logs", settings.ship_logs);
+  out.flag("gw_preflight_only", settings.preflight_only);
   out.set("gw_heartbeat_interval", in_seconds(settings.heartbeat_interval));
   out.set("gw_pod_lease", in_seconds(settings.pod_lease));
   out.set("gw_min_memory_gb", settings.min_memory_gb ? std::to_string(*settings.min_memory_gb) : "");

@@ -1,8 +1,8 @@
-#include "step_cause.hpp"
-
 #include <array>
 #include <string_view>
 #include <utility>
+
+#include "gpuwarden/bootstrap/status_line.hpp"
 
 namespace gpuwarden::bootstrap {
 namespace {

@@ -1,6 +1,7 @@
 #include <functional>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -40,6 +41,8 @@ struct Report {
   Scope scope;
   std::function<void()> flush;
   Json checks = Json::array();
+  Json pod = nullptr;   ///< of a check-up on a pod
+  std::string verdict;  ///< and what it says when nothing failed
   int failed{0}, warnings{0}, skipped{0};
   bool unreachable{false}, configuration{false};
 
@@ -72,13 +75,19 @@ struct Report {
 
   void finish() {
     Output& output = scope.output;
+    const bool on_pod = scope.line.pod;
     if (output.json) {
-      print_json(output, {{"healthy", failed == 0 && skipped == 0}, {"checks", std::move(checks)}});
+      Json answer{{"healthy", failed == 0 && skipped == 0}, {"checks", std::move(checks)}};
+      if (on_pod) answer["pod"] = std::move(pod);
+      print_json(output, answer);
       return;
     }
     if (failed > 0) {
       output.out << fmt::format(
-          "\n{} failed, {} skipped. Next: do what the arrows say, then gpuwarden doctor\n", failed, skipped);
+          "\n{} failed, {} skipped. Next: do what the arrows say, then gpuwarden doctor{}\n", failed, skipped,
+          on_pod ? " --pod" : "");
+    } else if (on_pod) {
+      output.out << "\n" << verdict << "\n";
     } else {
       output.out << fmt::format(
           "\nReady{}. Next: gpuwarden plan, then systemctl start gpuwarden (or gpuwarden run)\n",
@@ -108,6 +117,32 @@ awaitable<void> run_check(Report& report, Checkup& checkup, std::string name,
   if (const auto* finding = std::get_if<Finding>(&result)) report.add(name, *finding);
 }
 
+Finding finding_of(const control::PodFinding& found) {
+  Finding finding = found.ok ? passed(found.detail) : failed(found.detail, found.remedy);
+  finding.unreachable = found.unreachable;
+  return finding;
+}
+
+awaitable<void> check_on_pod(Report& report) {
+  const Scope& scope = report.scope;
+  control::PodCheckupHooks hooks;
+  hooks.found = [&report](const control::PodFinding& found) { report.add(found.check, finding_of(found)); };
+  hooks.waiting = [&report](const std::string& what) {
+    if (report.scope.output.json) return;
+    report.scope.output.err << printable(what) << "\n";
+    report.flush();
+  };
+  const control::PodCheckup checkup = co_await scope.services.check_pod(std::move(hooks));
+  if (checkup.called_off)
+    report.add("interrupted",
+               failed("called off before preflight had ended", "gpuwarden doctor --pod   (again)"));
+  report.pod = {{"name", text_or_null(checkup.name)}, {"pod", text_or_null(checkup.pod)},
+                {"gpu", text_or_null(checkup.gpu)},   {"data_center", text_or_null(checkup.data_center)},
+                {"cost_usd", checkup.cost_usd},       {"took_s", seconds(checkup.took)}};
+  report.verdict = fmt::format("A worker would start now: looked at in {} for about {}. Next: gpuwarden plan",
+                               format_duration(checkup.took), format_usd(checkup.cost_usd));
+}
+
 }  // namespace
 
 awaitable<int> doctor(Scope scope, std::function<void()> flush) {
@@ -116,13 +151,20 @@ awaitable<int> doctor(Scope scope, std::function<void()> flush) {
   report.add("configuration", check_configuration(checkup));
   if (!scope.loaded.config) {
     report.configuration = true;
-    for (const char* name : {"keys", "supabase", "migrations", "queue", "runpod", "gpu types", "data centres",
-                             "volumes", "ssh key"})
-      report.add(name, skipped("the configuration has errors"));
+    std::vector<const char*> rest{"keys",      "supabase",     "migrations", "queue",  "runpod",
+                                  "gpu types", "data centres", "volumes",    "ssh key"};
+    if (scope.line.pod) rest = {"keys", "ssh key", "pod"};
+    for (const char* name : rest) report.add(name, skipped("the configuration has errors"));
     report.finish();
     co_return report.code();
   }
   report.add("keys", check_keys(checkup));
+  if (scope.line.pod) {
+    report.add("ssh key", check_ssh_key(checkup));
+    co_await check_on_pod(report);
+    report.finish();
+    co_return report.code();
+  }
   co_await run_check(report, checkup, "supabase", check_database);
   co_await run_check(report, checkup, "migrations", check_migrations);
   co_await run_check(report, checkup, "queue", check_queue);

@@ -43,7 +43,7 @@ const std::vector<CommandInfo>& command_list() {
        "gpuwarden pause --reason \"database maintenance\""},
       {"resume", "Steer", "the end of a pause", "gpuwarden resume"},
       {"doctor", "Set up", "check everything that must be in place, and say how to mend it",
-       "gpuwarden doctor"},
+       "gpuwarden doctor\ngpuwarden doctor --pod   # would a worker start now?"},
       {"config", "Set up", "what is configured (--explain), and whether it is right (--check)",
        "gpuwarden config --check\ngpuwarden config --explain\ngpuwarden config --example > gpuwarden.env"},
       {"migrate", "Set up", "print the SQL that the database needs",

@@ -92,6 +92,9 @@ void add_commands(CLI::App& app, Invocation& line, Raw& raw) {
         "--json", line.json,
         info.name == "run" ? "log in JSON lines, as LOG_FORMAT=json does" : "machine-readable output");
     if (info.name == "once") command->add_flag("--dry-run", line.dry_run, "only say what would be done");
+    if (info.name == "doctor")
+      command->add_flag("--pod", line.pod,
+                        "would a worker start now? One pod is brought up, checked and deleted (some cents)");
     if (info.name == "workers") command->add_flag("--all", line.all, "ended workers too");
     if (info.name == "explain")
       command->add_option("WORKER", raw.subject, "a worker's id; without one: the fleet")->type_name("");

@@ -61,7 +61,7 @@ boost::asio::awaitable<int> dispatch(Scope scope) {
 
 config::SshKey ssh_key_need(const Invocation& invocation) {
   const std::string& name = invocation.command;
-  const bool connects = name == "run" || (name == "once" && !invocation.dry_run);
+  const bool connects = name == "run" || (name == "once" && !invocation.dry_run) || invocation.pod;
   return connects ? config::SshKey::make : config::SshKey::unused;
 }
 

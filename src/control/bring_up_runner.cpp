@@ -133,6 +133,27 @@ class Runner {
     co_return co_await run(std::move(command));
   }
 
+  awaitable<boot::BringUpEvent> perform(boot::ReadStatusLog step) {
+    ports::LogQuery query;
+    query.pod = pod_;
+    query.source = "container";
+    query.tail = 200;
+    query.listen = step.timeout;
+    const auto log = co_await context_.env.provider.logs(std::move(query));
+    boot::StatusLogRead read;
+    if (log) {
+      read.lines = status_lines_in(*log, worker_);
+    } else if (!log_unread_) {
+      log_unread_ = true;
+      this->log("status_log_unread", "SSH is away, and the container's log cannot be read for status lines",
+                {{"error", log.error().message}}, ports::LogLevel::warning);
+    }
+    for (const boot::StatusLine& line : read.lines) {
+      if (!machine_.knows(line)) tell_step(line, channel::container_log);
+    }
+    co_return read;
+  }
+
   awaitable<boot::BringUpEvent> perform(boot::Wait step) {
     session_.reset();
     co_await context_.env.clock.sleep_for(step.duration);
@@ -218,14 +239,15 @@ class Runner {
     for (const std::string& line : stream_.feed(chunk)) {
       auto status = boot::parse_status_line(line);
       if (!status) continue;
-      tell_step(*status);
+      if (!machine_.knows(*status)) tell_step(*status, channel::ssh);
       machine_.next(boot::Status{std::move(*status)}, context_.env.clock.now());
     }
   }
 
-  void tell_step(const boot::StatusLine& status) {
+  void tell_step(const boot::StatusLine& status, std::string_view channel) {
     using Event = boot::StatusLine::Event;
     ports::LogFields fields{{"step", std::string(to_string(status.step))}};
+    if (channel != channel::ssh) fields.emplace_back("channel", std::string(channel));
     if (status.event == Event::begin) {
       step_began_ = {status.step, parse_time(status.time), context_.env.clock.now()};
       return log("bootstrap_step", "begins", std::move(fields));
@@ -262,6 +284,7 @@ class Runner {
   PodId pod_;
   std::string script_;  ///< what the row was registered with
   bool gave_up_{false};
+  bool log_unread_{false};  ///< and that was said
   MonoTime began_;
   boot::BringUp machine_;
   boot::StatusStream stream_;
@@ -279,6 +302,15 @@ template <class Step>
 constexpr bool is_last = std::is_same_v<Step, boot::BroughtUp> || std::is_same_v<Step, boot::BringUpFailed>;
 
 }  // namespace
+
+std::vector<boot::StatusLine> status_lines_in(const std::vector<PodLogLine>& lines, const WorkerId& worker) {
+  std::vector<boot::StatusLine> found;
+  for (const PodLogLine& entry : lines) {
+    auto status = boot::parse_status_line(entry.line);
+    if (status && status->worker == worker.str()) found.push_back(std::move(*status));
+  }
+  return found;
+}
 
 awaitable<Result<std::string>> run_bring_up(Context& context, WorkerId worker, PodId pod,
                                             std::shared_ptr<RunningBringUp> control) {

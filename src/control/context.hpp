@@ -40,6 +40,7 @@ struct Context {
   std::vector<policy::Note> notes;     ///< what the memory was told since the newest decision
   std::int64_t epoch{0};               ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;  ///< of the newest snapshot
+  std::vector<RunningTask> running;    ///< of the newest snapshot
   std::map<PodId, Pod> pods;           ///< of the newest complete list
   /// Of workers being brought up. A launch that is repeated brings the same one: the write of another could
   /// arrive late, after that of its successor, and lock the pod out.

@@ -3,105 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
-#include "gpuwarden/bootstrap/script.hpp"
 #include "gpuwarden/diagnosis/diagnose.hpp"
 
+#include "crash_bundle.hpp"
 #include "redaction.hpp"
 
 namespace gpuwarden::control {
 namespace {
 
 using boost::asio::awaitable;
-
-std::vector<std::string> lines_of(const std::vector<PodLogLine>& log) {
-  std::vector<std::string> lines;
-  lines.reserve(log.size());
-  for (const PodLogLine& entry : log) lines.push_back(diagnosis::clean_line(entry.line));
-  return lines;
-}
-
-/// Cuts "@@ name" sections of the collect script's output; see bootstrap::collect_command.
-void take_sections(std::string_view output, Evidence& evidence) {
-  std::string section;
-  std::map<std::string, std::vector<std::string>> sections;
-  while (!output.empty()) {
-    const std::size_t end = std::min(output.find('\n'), output.size());
-    const std::string_view line = output.substr(0, end);
-    if (line.starts_with("@@ ")) {
-      section = std::string(line.substr(3));
-    } else if (!section.empty()) {
-      sections[section].push_back(diagnosis::clean_line(line));
-    }
-    output.remove_prefix(std::min(end + 1, output.size()));
-  }
-  for (auto& [name, lines] : sections) {
-    if (name == "bootstrap" || name == "worker" || name == "status") {
-      evidence.tails[name] = std::move(lines);
-      continue;
-    }
-    std::string text;
-    for (const std::string& line : lines) text.append(line).push_back('\n');
-    evidence.probe[name] = std::move(text);
-  }
-}
-
-awaitable<void> collect_logs(Context& context, PodId pod, std::string source, Evidence& evidence) {
-  ports::LogQuery query;
-  query.pod = pod;
-  query.source = source;
-  query.tail = 100;
-  const auto log = co_await context.env.provider.logs(std::move(query));
-  if (log) {
-    evidence.tails[source] = lines_of(*log);
-  } else {
-    evidence.missing.push_back(fmt::format("{} log: {}", source, log.error().message));
-  }
-}
-
-awaitable<void> collect_over_ssh(Context& context, WorkerId worker, PodId pod, Evidence& evidence) {
-  const auto listed = context.pods.find(pod);
-  if (listed == context.pods.end() || !listed->second.ssh) {
-    evidence.missing.emplace_back("probe over SSH: the pod has no SSH endpoint");
-    co_return;
-  }
-  ports::ShellTarget target;
-  target.endpoint = *listed->second.ssh;
-  target.pin = context.pins[pod];
-  target.timeout = context.settings.control.collect_timeout / 2;
-  auto session = co_await context.env.shell.connect(std::move(target));
-  if (!session) {
-    evidence.missing.push_back("probe over SSH: " + session.error().message);
-    co_return;
-  }
-  static constexpr std::size_t kMaxOutput = std::size_t{256} * 1024;
-  std::string output;
-  ports::ShellCommand command;
-  command.command = bootstrap::collect_command(worker);
-  command.timeout = context.settings.control.collect_timeout / 2;
-  command.on_stdout = [&output](std::string_view chunk) {
-    output.append(chunk.substr(0, kMaxOutput - std::min(kMaxOutput, output.size())));
-  };
-  const auto ran = co_await (*session)->run(std::move(command));
-  if (!ran) evidence.missing.push_back("probe over SSH: " + ran.error().message);
-  take_sections(output, evidence);
-}
-
-/// The crash bundle: everything that is gone once the pod is deleted, at most collect_timeout.
-awaitable<void> collect_bundle(Context& context, WorkerId worker, PodId pod, Evidence& evidence) {
-  using namespace boost::asio::experimental::awaitable_operators;
-  auto everything = [&]() -> awaitable<void> {
-    co_await (collect_logs(context, pod, "container", evidence) &&
-              collect_logs(context, pod, "system", evidence) &&
-              collect_over_ssh(context, worker, pod, evidence));
-  };
-  const auto done =
-      co_await (everything() || context.env.clock.sleep_for(context.settings.control.collect_timeout));
-  if (done.index() == 1) evidence.missing.emplace_back("crash bundle: the time for it was up");
-}
 
 ports::FailureRecord record_of(const Context& context, const Failure& failure) {
   ports::FailureRecord record;
@@ -149,6 +62,12 @@ Evidence known_evidence(const Context& context, const WorkerId& worker, const Po
     if (known.heartbeat_age)
       evidence.heartbeat_age_s = std::chrono::duration<double>(*known.heartbeat_age).count();
     if (!known.tasks.empty()) evidence.task = Evidence::Task{known.tasks.front().str(), std::nullopt};
+    for (const RunningTask& task : context.running) {
+      if (task.worker != worker) continue;
+      if (evidence.task && evidence.task->id == task.id.str()) evidence.task->attempts = task.attempts;
+      evidence.probe["tasks"] += fmt::format("{} {}, attempt {}, running for {}\n", task.id.str(), task.type,
+                                             task.attempts + 1, format_duration(task.running_for));
+    }
     if (known.crash) {
       evidence.exit_code = known.crash->exit_code;
       evidence.signal = known.crash->signal;
@@ -157,18 +76,49 @@ Evidence known_evidence(const Context& context, const WorkerId& worker, const Po
           known.crash->tail;
     }
   }
-  if (const auto listed = context.pods.find(pod); listed != context.pods.end()) {
-    const Pod& known = listed->second;
-    Evidence::PodFacts facts;
-    facts.status = known.status_text.empty() ? std::string(to_string(known.status)) : known.status_text;
-    facts.gpu = known.gpu;
-    facts.data_center = known.data_center;
-    facts.image = known.image;
-    facts.cost_per_hr = known.cost_per_hr;
-    if (known.uptime) facts.uptime_s = std::chrono::duration<double>(*known.uptime).count();
-    evidence.pod = std::move(facts);
-  }
+  if (const auto listed = context.pods.find(pod); listed != context.pods.end())
+    evidence.pod = facts_of(listed->second);
   return evidence;
+}
+
+Failure failure_by_line(const Context& context, const WorkerId& worker, const PodId& pod,
+                        const bootstrap::StatusLine& line, std::string_view channel) {
+  Failure failure;
+  failure.worker = worker;
+  failure.pod = pod;
+  failure.suspected = bootstrap::cause_of(line);
+  Evidence& evidence = failure.evidence = known_evidence(context, worker, pod);
+  const auto row = context.workers.find(worker);
+  const bool proven =
+      row != context.workers.end() && (row->second.proven || row->second.heartbeat_age.has_value());
+  if (proven && line.step == BootStep::start) failure.suspected = FailureCause::worker_crashed;
+  evidence.channel = channel;
+  evidence.step = to_string(line.step);
+  evidence.exit_code = line.exit_code;
+  evidence.signal = line.signal;
+  evidence.tails["bootstrap"] = {bootstrap::format_status_line(line)};
+  if (line.step == BootStep::start) evidence.tails["worker"] = line.tail;
+  return failure;
+}
+
+std::string_view channel_of(const Context& context, const FailWorker& action) {
+  const auto row = context.workers.find(action.worker);
+  if (row != context.workers.end() && row->second.crash) return channel::report;
+  const auto memory = context.memory.workers.find(action.worker);
+  const bool remembered = memory != context.memory.workers.end();
+  switch (action.suspected) {
+    case FailureCause::pod_exited:
+      // The container's restart is seen in the uptime that its agent reports, or in that of the pod.
+      return remembered && memory->second.agent_restarted ? channel::report : channel::runpod_api;
+    case FailureCause::pod_error:
+    case FailureCause::pod_vanished:
+      return channel::runpod_api;
+    case FailureCause::heartbeat_lost:
+      return remembered && memory->second.probed_alive == std::optional(false) ? channel::ssh
+                                                                               : channel::deadline;
+    default:
+      return channel::deadline;
+  }
 }
 
 awaitable<Result<std::string>> delete_pod(Context& context, PodId pod) {
@@ -204,6 +154,7 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
                          {"pod", failure.pod.str()},
                          {"phase", phase_text(record.phase, record.step)},
                          {"cause", std::string(to_string(record.verdict.cause))},
+                         {"channel", record.evidence.channel},
                          {"evidence", record.verdict.evidence_line},
                          {"advice", record.verdict.advice},
                          {"fingerprint", record.verdict.fingerprint},

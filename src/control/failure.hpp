@@ -6,6 +6,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "gpuwarden/bootstrap/status_line.hpp"
+#include "gpuwarden/domain/action.hpp"
 #include "gpuwarden/domain/evidence.hpp"
 
 #include "context.hpp"
@@ -27,6 +29,15 @@ struct Failure {
 
 /// Facts that the snapshot and the pod list hold about a worker, as evidence.
 Evidence known_evidence(const Context& context, const WorkerId& worker, const PodId& pod);
+
+/// The same, when a line of the event `fail` has told of the end: of the script, or of the worker process. A
+/// pod that cannot report says it in its status file and in its container's log all the same.
+Failure failure_by_line(const Context& context, const WorkerId& worker, const PodId& pod,
+                        const bootstrap::StatusLine& line, std::string_view channel);
+
+/// Who told first of what the plan fails a worker for: its own report, the status that Runpod gives its pod,
+/// a probe over SSH, or nobody in time.
+std::string_view channel_of(const Context& context, const FailWorker& action);
 
 /// Marks the worker as failed and frees its tasks, collects the crash bundle (bounded by collect_timeout),
 /// stores it, and asks for the pod's deletion. Every step is safe to lose: `decide` finishes what a crash

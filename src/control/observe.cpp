@@ -78,6 +78,7 @@ awaitable<policy::Observation> observe(Context& context, bool lead) {
     if (snapshot->leader.leading) context.epoch = snapshot->leader.epoch;
     context.workers.clear();
     for (const Worker& worker : snapshot->workers) context.workers.emplace(worker.id, worker);
+    context.running = snapshot->running;
     follow_rows(context, *snapshot);
     seen.snapshot = std::move(*snapshot);
   } else {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/bootstrap/script.hpp"
 
+#include "bring_up_runner.hpp"
 #include "failure.hpp"
 #include "spawn.hpp"
 
@@ -45,50 +47,81 @@ awaitable<Outcome> end_worker(Context& context, WorkerId worker, PodId pod, std:
   co_return co_await delete_pod(context, pod);
 }
 
-/// When the container wrote its newest line; what cannot be read says nothing.
-awaitable<void> look_at_log(Context& context, WorkerId worker, PodId pod) {
+/// What a look at a silent worker may bring besides its answer: the line that tells of its end.
+struct Look {
+  Outcome outcome;
+  std::optional<bootstrap::StatusLine> end{};
+};
+
+std::optional<bootstrap::StatusLine> end_in(std::vector<bootstrap::StatusLine> lines) {
+  const auto is_end = [](const auto& line) { return line.event == bootstrap::StatusLine::Event::fail; };
+  const auto last = std::find_if(lines.rbegin(), lines.rend(), is_end);
+  if (last == lines.rend()) return std::nullopt;
+  return std::move(*last);
+}
+
+/// When the container wrote its newest line, and whether it tells of the end; what cannot be read says
+/// nothing.
+awaitable<std::optional<bootstrap::StatusLine>> look_at_log(Context& context, WorkerId worker, PodId pod) {
   ports::LogQuery query;
   query.pod = pod;
   query.source = "container";
-  query.tail = 5;
+  query.tail = 20;
   const auto log = co_await context.env.provider.logs(std::move(query));
-  if (!log) co_return;
+  if (!log) co_return std::nullopt;
   std::optional<WallTime> newest;
   for (const PodLogLine& line : *log) newest = std::max(newest, line.time);
   if (newest) context.log_lines[worker] = *newest;
+  co_return end_in(status_lines_in(*log, worker));
 }
 
 /// One exec that says whether the worker process lives. Only the probe's own two answers are answers: a shell
 /// that could not run it (no bash, a hung disk, a signal) proves nothing.
-awaitable<Outcome> ask_over_ssh(Context& context, WorkerId worker, PodId pod) {
+awaitable<Look> ask_over_ssh(Context& context, WorkerId worker, PodId pod) {
   const auto listed = context.pods.find(pod);
   if (listed == context.pods.end() || !listed->second.ssh)
-    co_return fail(ErrorKind::not_found, "no SSH endpoint");
+    co_return Look{fail(ErrorKind::not_found, "no SSH endpoint")};
   ports::ShellTarget target;
   target.endpoint = *listed->second.ssh;
   target.pin = context.pins[pod];
   auto session = co_await context.env.shell.connect(std::move(target));
-  if (!session) co_return fail(session.error());
+  if (!session) co_return Look{fail(session.error())};
+  bootstrap::StatusStream stream;
+  std::vector<bootstrap::StatusLine> lines;
   ports::ShellCommand command;
   command.command = bootstrap::probe_command(worker);
   command.timeout = std::chrono::seconds(15);
+  command.on_stdout = [&](std::string_view chunk) {
+    for (const std::string& line : stream.feed(chunk)) {
+      auto status = bootstrap::parse_status_line(line);
+      if (status && status->worker == worker.str()) lines.push_back(std::move(*status));
+    }
+  };
   const auto ran = co_await (*session)->run(std::move(command));
-  if (!ran) co_return fail(ran.error());
+  if (!ran) co_return Look{fail(ran.error())};
   constexpr int kAlive = 0, kGone = 1;
   if (!ran->exit_signal.empty() || (ran->exit_status != kAlive && ran->exit_status != kGone))
-    co_return fail(ErrorKind::unavailable,
-                   fmt::format("the probe could not be run on the pod: {}",
-                               ran->exit_signal.empty() ? fmt::format("exit status {}", ran->exit_status)
-                                                        : "signal " + ran->exit_signal));
+    co_return Look{fail(ErrorKind::unavailable,
+                        fmt::format("the probe could not be run on the pod: {}",
+                                    ran->exit_signal.empty() ? fmt::format("exit status {}", ran->exit_status)
+                                                             : "signal " + ran->exit_signal))};
   const bool alive = ran->exit_status == kAlive;
   context.shell_probe[worker] = alive;
-  co_return alive ? "the worker process lives" : "the worker process is gone";
+  if (alive) co_return Look{"the worker process lives"};
+  co_return Look{"the worker process is gone", end_in(std::move(lines))};
 }
 
+/// A pod that cannot reach the database tells of its end on other ways: who hears it does not wait.
 awaitable<Outcome> probe_worker(Context& context, ProbeWorker probe) {
-  auto answer = co_await ask_over_ssh(context, probe.worker, probe.pod);
-  if (!answer && probe.read_log) co_await look_at_log(context, probe.worker, probe.pod);
-  co_return answer;
+  Look look = co_await ask_over_ssh(context, probe.worker, probe.pod);
+  std::string_view channel = channel::ssh;
+  if (!look.outcome && probe.read_log) {
+    channel = channel::container_log;
+    look.end = co_await look_at_log(context, probe.worker, probe.pod);
+  }
+  if (!look.end) co_return look.outcome;
+  co_return co_await fail_worker(context,
+                                 failure_by_line(context, probe.worker, probe.pod, *look.end, channel));
 }
 
 /// Performs each kind of action; `reason` is the plan's.
@@ -148,6 +181,7 @@ struct Performer {
     failure.pod = action.pod;
     failure.suspected = action.suspected;
     failure.evidence = known_evidence(context, action.worker, action.pod);
+    failure.evidence.channel = channel_of(context, action);
     if (!action.detail.empty()) failure.evidence.tails["daemon"] = {action.detail};
     return fail_worker(context, std::move(failure));
   }

@@ -47,6 +47,7 @@ awaitable<Outcome> fail_spawn(Context& context, WorkerId worker, FailureCause ca
   failure.suspected = cause;
   failure.evidence.worker = worker.str();
   failure.evidence.phase = to_string(Phase::intent);
+  failure.evidence.channel = channel::runpod_api;
   failure.evidence.api =
       Evidence::ApiAnswer{"runpod", status == 0 ? std::nullopt : std::optional<int>(status), detail};
   const auto failed = co_await fail_worker(context, std::move(failure));

@@ -53,8 +53,18 @@ constexpr Names<BootStep, 4> kSteps{{{BootStep::preflight, "preflight"},
 constexpr std::size_t kStampDigits = 14;
 constexpr std::size_t kRandomDigits = 8;
 
+constexpr std::string_view kDoctor = "doctor-";
+
 std::string name_prefix(std::string_view owner) {
   return fmt::format("gpu-{}-", owner);
+}
+
+std::string stamp_of(WallTime now) {
+  std::string stamp;
+  for (const char c : format_time(now)) {
+    if (c >= '0' && c <= '9') stamp.push_back(c);
+  }
+  return stamp;
 }
 
 }  // namespace
@@ -101,11 +111,19 @@ bool is_capacity(const Worker& worker) {
 }
 
 WorkerId make_worker_id(std::string_view owner, WallTime now, std::uint32_t random) {
-  std::string stamp;
-  for (const char c : format_time(now)) {
-    if (c >= '0' && c <= '9') stamp.push_back(c);
-  }
-  return WorkerId(fmt::format("{}{}-{:08x}", name_prefix(owner), stamp, random));
+  return WorkerId(fmt::format("{}{}-{:08x}", name_prefix(owner), stamp_of(now), random));
+}
+
+WorkerId make_doctor_name(std::string_view owner, WallTime now) {
+  return WorkerId(fmt::format("{}{}{}", name_prefix(owner), kDoctor, stamp_of(now)));
+}
+
+bool is_doctor_name_of(std::string_view name, std::string_view owner) {
+  const std::string prefix = name_prefix(owner) + std::string(kDoctor);
+  if (!name.starts_with(prefix)) return false;
+  const std::string_view stamp = name.substr(prefix.size());
+  return stamp.size() == kStampDigits &&
+         std::all_of(stamp.begin(), stamp.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 bool is_worker_name_of(std::string_view name, std::string_view owner) {

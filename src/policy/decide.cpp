@@ -140,6 +140,7 @@ Decision decide(const Observation& seen, Memory memory, const Settings& settings
   reap_orphans(tick);
   rescue_tasks(tick, observer);
   size_fleet(tick, breaker, observer);
+  ask_for_heartbeats(tick);
 
   decision.memory = std::move(memory);
   return decision;

@@ -12,8 +12,12 @@ namespace gpuwarden::policy {
 namespace {
 
 constexpr Duration kBringUpAgain{10'000};
+constexpr Duration kAskAgain{15'000};
 // A provider that says "gone" of a worker whose heartbeats still arrive is not believed.
 constexpr int kMissedHeartbeats = 2;
+// Connections and looks into logs that one tick asks for; the others' turn comes with the next ticks.
+constexpr int kAskedPerTick = 8;
+constexpr int kLogLooksPerTick = 3;
 // Of the agent's figure, which is whole seconds, and of the way of both reports.
 constexpr Duration kRestartSlack{5000};
 
@@ -30,6 +34,25 @@ bool can_be_brought_up(const Tick& tick, const Member& member) {
                           worker.phase == Phase::connecting || worker.phase == Phase::bootstrapping;
   const auto& last = member.seen->last_bring_up;
   return on_its_way && (!last || tick.now - *last >= kBringUpAgain);
+}
+
+/// The startup script has come to its end well, and no heartbeat follows: a pod that cannot reach the
+/// database cannot report its end there either.
+void ask_for_heartbeat(Tick& tick, Member& member, int& asked) {
+  const Worker& worker = *member.worker;
+  const Duration interval = tick.settings.heartbeat_interval;
+  if (worker.phase != Phase::awaiting_heartbeat || worker.phase_age <= interval * kMissedHeartbeats) return;
+  if (member.pod == nullptr || member.foreign_pod() || asked >= kAskedPerTick) return;
+  Memory::WorkerSeen& seen = *member.seen;
+  if (seen.last_probe && tick.now - *seen.last_probe < std::max(interval, kAskAgain)) return;
+  const bool look = asked < kLogLooksPerTick;
+  if (!look && !member.pod->ssh) return;
+  ++asked;
+  seen.last_probe = tick.now;
+  if (look) seen.last_log_look = tick.now;
+  tick.act(member, ProbeWorker{worker.id, member.pod->id, look},
+           fmt::format("no heartbeat {} after its start: asking over SSH and in its log",
+                       format_duration(worker.phase_age)));
 }
 
 void advance_spawning(Tick& tick, Member& member, bool doubted, const ObserverView& observer) {
@@ -163,6 +186,14 @@ void advance_workers(Tick& tick, const ObserverView& observer) {
       advance_working(tick, member, doubted, observer);
     }
   }
+}
+
+void ask_for_heartbeats(Tick& tick) {
+  if (!tick.pods_known()) return;
+  int asked = 0;
+  for (Member& member : tick.members)
+    if (member.free() && member.worker->status == WorkerStatus::spawning)
+      ask_for_heartbeat(tick, member, asked);
 }
 
 }  // namespace gpuwarden::policy

@@ -28,4 +28,8 @@ std::optional<Suspicion> overdue(const Worker& worker, const Settings& settings)
 /// in place has lost fail.
 void advance_workers(Tick& tick, const ObserverView& observer);
 
+/// Workers whose first heartbeat is late are asked over SSH and in their log, a few a tick. Last of all: what
+/// else is to be done with a worker must not wait for an answer.
+void ask_for_heartbeats(Tick& tick);
+
 }  // namespace gpuwarden::policy

@@ -139,6 +139,22 @@ std::string orphan_reason(const Stray& stray, const std::set<std::string_view>& 
   return "no worker of that name lives; seen in two complete lists";
 }
 
+/// Whoever brought it up deletes it, unless that was killed. Its age is the container's uptime, or how long
+/// we have seen it: clocks of several machines say nothing.
+void reap_doctor_pods(Tick& tick) {
+  const std::map<PodId, MonoTime> before = std::exchange(tick.memory.doctor_pods, {});
+  for (const Pod& pod : *tick.seen.pods) {
+    if (!is_doctor_name_of(pod.name, tick.settings.owner)) continue;
+    const auto known = before.find(pod.id);
+    const MonoTime first = known == before.end() ? tick.now : known->second;
+    tick.memory.doctor_pods.emplace(pod.id, first);
+    const Duration age = std::max(pod.uptime.value_or(Duration{0}), tick.now - first);
+    if (age < kDoctorPodAge || !delete_is_due(tick, pod.id)) continue;
+    tick.act(DeleteOrphan{pod.id, pod.name},
+             fmt::format("left behind by doctor --pod, {} old", format_duration(age)));
+  }
+}
+
 /// Every tick for as long as it lasts: somebody has to end them by hand, and until then they cost money.
 void tell_undeletable(Tick& tick) {
   const Duration patience = tick.settings.undeletable_after;
@@ -148,12 +164,14 @@ void tell_undeletable(Tick& tick) {
     if (worker.phase == Phase::deleting && member.pod != nullptr && worker.phase_age >= patience)
       stubborn.push_back(fmt::format("{} ({})", member.pod->id.str(), worker.id.str()));
   }
-  for (const Stray& stray : tick.strays) {
-    const auto tries = tick.memory.deletes.find(stray.pod->id);
+  const auto look_at = [&](const PodId& pod, const std::string& name) {
+    const auto tries = tick.memory.deletes.find(pod);
     if (tries != tick.memory.deletes.end() && tries->second.count > 0 &&
         tick.now - tries->second.first >= patience)
-      stubborn.push_back(fmt::format("{} ({})", stray.pod->id.str(), stray.pod->name));
-  }
+      stubborn.push_back(fmt::format("{} ({})", pod.str(), name));
+  };
+  for (const Stray& stray : tick.strays) look_at(stray.pod->id, stray.pod->name);
+  for (const auto& [pod, seen] : tick.memory.doctor_pods) look_at(pod, "of doctor --pod");
   if (!stubborn.empty())
     tick.gate("undeletable",
               fmt::format("still there, and billing, after many deletes: {}", list_of(stubborn)));
@@ -189,6 +207,7 @@ void finish_workers(Tick& tick) {
 void reap_orphans(Tick& tick) {
   if (!tick.pods_known()) return;
   const std::map<PodId, int> before = std::exchange(tick.memory.orphan_sightings, {});
+  reap_doctor_pods(tick);
   std::set<std::string_view> tombstones;
   if (!tick.strays.empty())
     for (const Tombstone& tombstone : tick.snapshot.tombstones) tombstones.insert(tombstone.worker.str());

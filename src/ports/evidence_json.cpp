@@ -41,6 +41,7 @@ json body_of(const Evidence& evidence, std::size_t max) {
   put(doc, "worker", evidence.worker, max);
   put(doc, "phase", evidence.phase, max);
   put(doc, "step", evidence.step, max);
+  put(doc, "channel", evidence.channel, max);
   put(doc, "exit_code", evidence.exit_code);
   put(doc, "signal", evidence.signal, max);
   put(doc, "heartbeat_age_s", evidence.heartbeat_age_s);
@@ -172,6 +173,7 @@ Result<Evidence> evidence_from_json(std::string_view text) {
   evidence.worker = text_at(doc, "worker");
   evidence.phase = text_at(doc, "phase");
   evidence.step = text_at(doc, "step");
+  evidence.channel = text_at(doc, "channel");
   evidence.exit_code = int_at(doc, "exit_code");
   if (const auto number = int_at(doc, "signal")) {
     evidence.signal = signal_name(*number);

@@ -26,6 +26,7 @@ class ContainerHost : public PodHost {
 
   Result<HostedPod> start(PodBoot boot, std::function<void(std::string)> on_line,
                           std::function<void()> on_exit) override;
+  void end_ssh(const std::string& id) override { kill_processes(id, "sshd"); }
   boost::asio::awaitable<void> remove(std::string id) override;
   /// Removes every pod.
   boost::asio::awaitable<void> stop();

@@ -122,7 +122,9 @@ void Database::apply(const Scenario& scenario) {
   impl_->scenario = scenario;
   if (!impl_->gateway) return;
   impl_->gateway->set_outage(outage_of(scenario));
-  impl_->gateway->cut_off_pods(scenario.kind == ScenarioKind::heartbeat_loss);
+  impl_->gateway->cut_off_pods(scenario.kind == ScenarioKind::heartbeat_loss ? PodAccess::none
+                               : scenario.kind == ScenarioKind::cut_off      ? PodAccess::pings
+                                                                             : PodAccess::all);
 }
 
 asio::awaitable<Result<std::string>> Database::query(std::string sql) {

@@ -33,7 +33,7 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   std::uint16_t port{0};
   Outage outage{Outage::none};
   Duration delay{0};
-  bool pods_cut_off{false};
+  PodAccess pod_access{PodAccess::all};
   std::map<std::string, long> requests;
 
   asio::awaitable<http::ServerResponse> handle(http::ServerRequest request);
@@ -70,6 +70,11 @@ http::ServerResponse dropped() {
   http::ServerResponse response;
   response.drop = true;
   return response;
+}
+
+bool is_open(PodAccess access, const http::ServerRequest& request) {
+  const bool ping = request.body.find(R"("kind":"ping")") != std::string::npos;
+  return access == PodAccess::all || (access == PodAccess::pings && ping);
 }
 
 http::ServerResponse edge_page() {
@@ -158,7 +163,7 @@ asio::awaitable<http::ServerResponse> Gateway::State::handle(http::ServerRequest
   if (outage == Outage::html520) co_return edge_page();
   const auto admission = admit(request, options);
   if (admission.refusal) co_return *admission.refusal;
-  if (pods_cut_off && admission.publishable_key) co_return dropped();
+  if (admission.publishable_key && !is_open(pod_access, request)) co_return dropped();
   if (outage == Outage::unreadable && reads(request)) co_return no_database();
   if (request.path == kTaskCounts && request.method == "POST") co_return co_await task_counts(admission);
   if (request.path == kRest || request.path.starts_with(std::string(kRest) + "/"))
@@ -208,8 +213,8 @@ void Gateway::set_outage(Outage outage) {
 void Gateway::set_delay(Duration delay) {
   state_->delay = delay;
 }
-void Gateway::cut_off_pods(bool cut_off) {
-  state_->pods_cut_off = cut_off;
+void Gateway::cut_off_pods(PodAccess left) {
+  state_->pod_access = left;
 }
 const std::map<std::string, long>& Gateway::requests() const {
   return state_->requests;

@@ -38,6 +38,8 @@ class PodHost {
   /// itself. Errors: internal.
   virtual Result<HostedPod> start(PodBoot boot, std::function<void(std::string)> on_line,
                                   std::function<void()> on_exit) = 0;
+  /// Ends the pod's SSH server and its sessions; its port stays closed.
+  virtual void end_ssh(const std::string& id) = 0;
   /// Returns when no process of the pod lives and its files are gone. Unknown ids are fine.
   virtual boost::asio::awaitable<void> remove(std::string id) = 0;
 };

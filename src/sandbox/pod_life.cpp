@@ -41,6 +41,14 @@ PodBoot boot_of(const PodRecord& pod, const Scenario& scenario, const StandInOpt
   return boot;
 }
 
+/// What goes wrong once the startup script has said so: the moment is the end of preflight.
+bool ends_ssh(const Scenario& scenario, std::string_view line) {
+  const bool later =
+      is(scenario, ScenarioKind::ssh_refused, "later") || scenario.kind == ScenarioKind::cut_off;
+  return later && line.starts_with("@gpuwarden ") &&
+         line.find(R"("step":"preflight","event":"end")") != std::string_view::npos;
+}
+
 }  // namespace
 
 void RunpodStandIn::Impl::log_system(PodRecord& pod, std::string text) {
@@ -92,7 +100,9 @@ asio::awaitable<void> RunpodStandIn::Impl::live(PodPtr pod) {
   auto on_line = [weak_self, weak_pod = std::weak_ptr(pod)](std::string line) {
     const auto owner = weak_self.lock();
     const auto record = weak_pod.lock();
-    if (owner && record) record->log.add("container", std::move(line), owner->now().wall);
+    if (!owner || !record) return;
+    if (ends_ssh(owner->scenario, line)) owner->host.end_ssh(record->id);
+    record->log.add("container", std::move(line), owner->now().wall);
   };
   auto on_exit = [weak_self, weak_pod = std::weak_ptr(pod)] {
     const auto owner = weak_self.lock();

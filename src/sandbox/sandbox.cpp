@@ -23,7 +23,8 @@ WorkerVariant variant_of(const Scenario& scenario) {
   WorkerVariant variant;
   if (scenario.kind == ScenarioKind::worker_crash)
     variant.worker_args += scenario.param == "later" ? " --crash-after 6" : " --colour-mode fast";
-  if (scenario.kind == ScenarioKind::script_failure && scenario.param == "setup")
+  if (scenario.kind == ScenarioKind::cut_off ||
+      (scenario.kind == ScenarioKind::script_failure && scenario.param == "setup"))
     variant.setup_error =
         "ERROR: Could not find a version that satisfies the requirement torch==99.1 (from versions: 2.8.0)";
   return variant;

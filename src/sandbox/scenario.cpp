@@ -14,7 +14,7 @@ namespace {
 enum class Param { none, any, number, word };
 
 constexpr std::string_view kCreateWords[]{"answer", "drop"};
-constexpr std::string_view kSshWords[]{"port", "auth", "hostkey"};
+constexpr std::string_view kSshWords[]{"port", "auth", "hostkey", "later"};
 constexpr std::string_view kScriptWords[]{"setup", "fetch", "preflight"};
 constexpr std::string_view kCrashWords[]{"argument", "later"};
 constexpr std::string_view kOutageWords[]{"down", "unreadable", "unwritable"};
@@ -41,8 +41,9 @@ constexpr Entry kEntries[]{
     {ScenarioKind::list_lag, "list-lag", "the list of pods is that many seconds behind", Param::number, "10"},
     {ScenarioKind::image_pull_failure, "image-pull-failure", "the image of new pods cannot be pulled"},
     {ScenarioKind::ssh_refused, "ssh-refused",
-     "new pods: nobody listens, the key is not accepted, or the log names another host key", Param::word,
-     "port", kSshWords},
+     "new pods: nobody listens, the key is not accepted, the log names another host key, or nobody listens "
+     "any more after preflight",
+     Param::word, "port", kSshWords},
     {ScenarioKind::script_failure, "script-failure",
      "on new pods setup fails, the repository is missing, or there is no GPU", Param::word, "setup",
      kScriptWords},
@@ -50,6 +51,8 @@ constexpr Entry kEntries[]{
      "new workers get an argument that they do not know, or crash seconds later", Param::word, "argument",
      kCrashWords},
     {ScenarioKind::heartbeat_loss, "heartbeat-loss", "pods cannot reach the database, the daemon can"},
+    {ScenarioKind::cut_off, "cut-off",
+     "new pods lose SSH and the database after preflight, and their setup fails"},
     {ScenarioKind::supabase_outage, "supabase-outage",
      "the database is away, cannot be read, or cannot be written", Param::word, "down", kOutageWords},
     {ScenarioKind::rate_limit, "rate-limit", "Runpod answers only so many requests a minute", Param::number,

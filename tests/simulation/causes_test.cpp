@@ -56,6 +56,20 @@ struct Nurse {
   boot::BringUpEvent perform(const boot::LaunchScript& step) {
     return run(boot::launch_command(WorkerId(worker)), world.launch_payload(worker), 0, step.timeout);
   }
+  boot::BringUpEvent perform(const boot::ReadStatusLog& step) {
+    ports::LogQuery query;
+    query.pod = PodId(pod->id);
+    query.source = "container";
+    query.listen = step.timeout;
+    boot::StatusLogRead read;
+    if (const auto log = world.finish(world.provider.logs(query))) {
+      for (const PodLogLine& entry : *log) {
+        auto line = boot::parse_status_line(entry.line);
+        if (line && line->worker == worker) read.lines.push_back(std::move(*line));
+      }
+    }
+    return read;
+  }
   boot::BringUpEvent perform(const boot::Wait& step) {
     world.pass(step.duration);
     return boot::Waited{};

@@ -26,6 +26,10 @@ struct FollowScript {
 struct LaunchScript {
   Duration timeout;
 };
+/// The status lines in the container's log: what the script says while nobody hears it over SSH.
+struct ReadStatusLog {
+  Duration timeout;
+};
 struct Wait {
   Duration duration;
 };
@@ -34,8 +38,8 @@ struct BringUpFailed {
   FailureCause suspected;
   Evidence evidence;
 };
-using BringUpStep =
-    std::variant<ReadHostKeys, ConnectShell, FollowScript, LaunchScript, Wait, BroughtUp, BringUpFailed>;
+using BringUpStep = std::variant<ReadHostKeys, ConnectShell, FollowScript, LaunchScript, Wait, BroughtUp,
+                                 BringUpFailed, ReadStatusLog>;
 
 // What happened.
 struct Started {};
@@ -60,13 +64,17 @@ struct ShellDropped {
   std::string detail;
 };  ///< connection lost or deadline of the command
 struct Waited {};
-using BringUpEvent =
-    std::variant<Started, HostKeysRead, Connected, ConnectFailed, Status, ShellEnded, ShellDropped, Waited>;
+struct StatusLogRead {
+  std::vector<StatusLine> lines;
+};  ///< of this worker, oldest first; also those that SSH has told already
+using BringUpEvent = std::variant<Started, HostKeysRead, Connected, ConnectFailed, Status, ShellEnded,
+                                  ShellDropped, Waited, StatusLogRead>;
 
 /// Pod with an SSH endpoint -> running worker, as a state machine without I/O: `next(event, now)` says what
 /// to do. Retries connections with growing pauses until the connect deadline, resumes a dropped stream from
 /// the status file, names the cause when the script says fail, ends at the bootstrap deadline whatever
-/// happens. The answer to `Status` is the step that is being performed anyway.
+/// happens. While SSH is away it looks into the container's log every 20 s. The answer to `Status` is the
+/// step that is being performed anyway.
 class BringUp {
  public:
   BringUp(const Settings& settings, MonoTime started);
@@ -74,10 +82,12 @@ class BringUp {
   /// Phase to show for the worker.
   Phase phase() const { return phase_; }
   std::optional<BootStep> step() const { return step_; }
+  /// The line was told before, over SSH or in the container's log.
+  bool knows(const StatusLine& line) const;
 
  private:
   BringUpStep decide(const BringUpEvent& event, MonoTime now);
-  void note(const StatusLine& line);
+  void note(const StatusLine& line, std::string_view channel);
   BringUpStep on(const Started&, MonoTime now);
   BringUpStep on(const HostKeysRead& event, MonoTime now);
   BringUpStep on(const Connected&, MonoTime now);
@@ -86,6 +96,8 @@ class BringUp {
   BringUpStep on(const ShellEnded& event, MonoTime now);
   BringUpStep on(const ShellDropped& event, MonoTime now);
   BringUpStep on(const Waited&, MonoTime now);
+  BringUpStep on(const StatusLogRead& event, MonoTime now);
+  bool should_read_log(MonoTime now) const;
   BringUpStep connect(MonoTime now) const;
   BringUpStep follow(MonoTime now) const;
   BringUpStep launch(MonoTime now);
@@ -101,6 +113,8 @@ class BringUp {
   MonoTime contact_;  ///< last sign of the pod's SSH; the start where there was none
   std::optional<MonoTime> connected_once_;
   std::optional<MonoTime> refused_since_;
+  std::optional<MonoTime> away_since_;  ///< SSH has not answered since
+  std::optional<MonoTime> log_read_;    ///< last look for status lines in the container's log
   Phase phase_{Phase::connecting};
   std::optional<BootStep> step_;
   std::size_t offset_{0};
@@ -111,8 +125,10 @@ class BringUp {
   int host_key_mismatches_{0};
   bool host_keys_known_{false};
   bool launching_{false};  ///< the command under way is the launch
+  bool launched_{false};   ///< a script may run on the pod
   bool script_done_{false};
   std::optional<StatusLine> failed_;
+  std::string_view failed_by_;     ///< channel that brought it
   std::vector<std::string> seen_;  ///< newest status lines, for the evidence
   std::string last_detail_;
   BringUpStep performing_{Wait{Duration{0}}};

@@ -22,6 +22,9 @@ struct Settings {
   int max_restarts{0};
   bool auto_start{true};
   bool ship_logs{false};  ///< the worker's log lines go to system_logs, with its heartbeats
+  /// Checks of preflight alone, for a pod without a worker's row: each one's figures stand in the tail of the
+  /// last line, and the database must refuse a token that nobody gave out.
+  bool preflight_only{false};
   Duration heartbeat_interval{20s};
   Duration pod_lease{3600s};
   std::optional<int> min_memory_gb;

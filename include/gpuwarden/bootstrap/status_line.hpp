@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gpuwarden/domain/failure_cause.hpp"
 #include "gpuwarden/domain/worker.hpp"
 
 namespace gpuwarden::bootstrap {
@@ -32,6 +33,9 @@ std::optional<StatusLine> parse_status_line(std::string_view line);
 
 /// The line again, as it stands in the evidence; broken UTF-8 is replaced.
 std::string format_status_line(const StatusLine& status);
+
+/// What a line of the event `fail` says by itself: the check of preflight that failed, else the step.
+FailureCause cause_of(const StatusLine& line);
 
 /// Cuts a byte stream into lines, tolerating chunks, CR and very long lines (cut at 64 KB); counts consumed
 /// bytes so that reading can go on at `offset()` after a dropped connection.

@@ -11,6 +11,7 @@
 
 #include "gpuwarden/base/result.hpp"
 #include "gpuwarden/config/config.hpp"
+#include "gpuwarden/control/pod_checkup.hpp"
 #include "gpuwarden/control/report.hpp"
 #include "gpuwarden/ports/clock.hpp"
 #include "gpuwarden/ports/pod_provider.hpp"
@@ -35,6 +36,8 @@ struct Services {
   std::function<ports::Async<control::CycleSummary>(bool dry)> cycle;
   /// What the daemon would answer on "/v1/explain/WORKER", from one dry cycle of this process.
   std::function<ports::Async<std::string>(std::string worker)> explain;
+  /// One pod, from create to preflight and delete; Ctrl-C calls it off.
+  std::function<boost::asio::awaitable<control::PodCheckup>(control::PodCheckupHooks)> check_pod;
 };
 
 /// What `replay` is asked: a journal ("-" = standard input) and variables with the values to decide with.
@@ -65,6 +68,7 @@ struct Invocation {
   std::string command;  ///< "status", "worker", ...
   std::vector<std::string> arguments;
   bool json{false}, dry_run{false}, all{false}, explain{false}, check{false}, print{false}, example{false};
+  bool pod{false};  ///< doctor: on a pod
   Duration since{std::chrono::hours(24)};
   int limit{50};
   bool limit_given{false};

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gpuwarden/base/ids.hpp"
@@ -11,9 +12,19 @@
 
 namespace gpuwarden {
 
+/// Evidence::channel: who told of a failure first.
+namespace channel {
+inline constexpr std::string_view ssh = "ssh";        ///< a status line, a probe or a refusal over our SSH
+inline constexpr std::string_view report = "report";  ///< the pod's own report to the database
+inline constexpr std::string_view container_log = "container_log";  ///< status lines in it, by Runpod's API
+inline constexpr std::string_view runpod_api = "runpod_api";        ///< a pod's status, a create's answer
+inline constexpr std::string_view deadline = "deadline";            ///< nobody: it was silent for too long
+}  // namespace channel
+
 /// Everything known about one failure; any field may be absent. Stored as one JSON document of at most 64 KB.
 struct Evidence {
   std::string worker, phase, step;
+  std::string channel;  ///< see namespace channel; empty = not known
   std::optional<int> exit_code;
   std::string signal;  ///< "SIGKILL"; a number is translated when read
   std::optional<double> heartbeat_age_s;

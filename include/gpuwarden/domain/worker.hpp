@@ -105,4 +105,10 @@ WorkerId make_worker_id(std::string_view owner, WallTime now, std::uint32_t rand
 /// orphan.
 bool is_worker_name_of(std::string_view name, std::string_view owner);
 
+/// Name of the pod that `doctor --pod` brings up: "gpu-<owner>-doctor-<YYYYMMDDhhmmss>"; no worker's name.
+WorkerId make_doctor_name(std::string_view owner, WallTime now);
+bool is_doctor_name_of(std::string_view name, std::string_view owner);
+/// So old no such pod is in use any more: `doctor --pod` ends well before.
+inline constexpr Duration kDoctorPodAge = std::chrono::minutes(15);
+
 }  // namespace gpuwarden

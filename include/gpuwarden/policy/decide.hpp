@@ -72,6 +72,7 @@ struct Memory {
 
   std::unordered_map<WorkerId, WorkerSeen> workers;
   std::map<PodId, int> orphan_sightings;            ///< complete lists in a row
+  std::map<PodId, MonoTime> doctor_pods;            ///< pods of `doctor --pod`: first seen
   std::map<std::string, CandidatePause> exhausted;  ///< Placement::key -> set aside
   std::vector<MonoTime> recent_spawns;              ///< of the last minute
   std::optional<MonoTime> last_scale_down;

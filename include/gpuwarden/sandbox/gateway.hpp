@@ -21,6 +21,13 @@ enum class Outage {
   unwritable   ///< every transaction is read-only: writes get 25006 from the database itself
 };
 
+/// What of the requests with the publishable key gets an answer.
+enum class PodAccess {
+  all,
+  pings,  ///< a pod's preflight finds the database, and nothing else does
+  none    ///< pods cannot reach the database
+};
+
 struct GatewayOptions {
   std::string postgrest_url;
   std::string jwt_secret;       ///< the one PostgREST checks
@@ -47,8 +54,7 @@ class Gateway {
   void set_outage(Outage outage);
   /// Every answer waits this long before it is sent.
   void set_delay(Duration delay);
-  /// While true, requests with the publishable key get no answer: pods cannot reach the database.
-  void cut_off_pods(bool cut_off);
+  void cut_off_pods(PodAccess left);
 
   /// Requests so far, by function ("gpuwarden_snapshot"), or "GET /tasks" for others; refused ones included.
   const std::map<std::string, long>& requests() const;

@@ -15,10 +15,12 @@ enum class ScenarioKind {
   create_500_but_created,  ///< param "drop": the connection closes instead of the 500
   list_lag,                ///< param: seconds that the list is behind (10)
   image_pull_failure,
-  ssh_refused,      ///< param: "port" nothing listens, "auth" the key is refused, "hostkey" the log lies
+  ssh_refused,      ///< param: "port" nothing listens, "auth" the key is refused, "hostkey" the log lies,
+                    ///< "later" it ends once preflight is over
   script_failure,   ///< param: "setup", "fetch", "preflight" (no nvidia-smi)
   worker_crash,     ///< param: "argument" at start, "later" some seconds after it
   heartbeat_loss,   ///< pods cannot report to the database
+  cut_off,          ///< after preflight neither SSH nor the database: only the container's log speaks
   supabase_outage,  ///< param: "down", "unreadable", "unwritable"
   rate_limit        ///< param: requests a minute (5)
 };

@@ -11,6 +11,7 @@ for part in lib log_lines couriers preflight checkout lock process agent lease; 
   . "$run/$part.sh"
 done
 gw_load
+gw_keep_secrets
 trap '' HUP
 
 gw_step=preflight
@@ -26,7 +27,14 @@ gw_fail() {
   local code=$1
   shift
   gw_status "$gw_step" fail "exit=$code" "$@"
+  if [ "$gw_preflight_only" = 1 ]; then gw_end_checkup; fi
   gw_agent idle
+}
+
+# Nothing stays behind on a pod that was only looked at.
+gw_end_checkup() {
+  gw_step=over
+  exit 0
 }
 
 # A defect of the script itself must not pass for silence. A child that is killed before it has dropped this trap
@@ -40,11 +48,13 @@ gw_unexpected() {
 }
 trap gw_unexpected EXIT
 
-if command -v curl >/dev/null; then gw_courier_of_reports & fi
+# Its complaints are no words of the step that runs meanwhile.
+if [ "$gw_preflight_only" = 0 ] && command -v curl >/dev/null; then gw_courier_of_reports >>"$run/reports.log" & fi
 
 gw_begin preflight
 gw_preflight
 gw_status preflight end exit=0
+if [ "$gw_preflight_only" = 1 ]; then gw_end_checkup; fi
 
 gw_begin fetch
 log_from=$(stat -c %s "$run/bootstrap.log")
@@ -53,6 +63,7 @@ if ! gw_fetch; then
   gw_tail "$run/bootstrap.log" 30 "$log_from"
   gw_fail "$code"
 fi
+printf '%s\n' "$gw_where" >"$run/where"
 gw_status fetch end exit=0 "commit=$gw_commit"
 
 gw_begin setup

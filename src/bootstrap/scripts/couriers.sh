@@ -72,10 +72,20 @@ gw_disk_free() {
   printf -v "$1" '%s' "$_megabytes"
 }
 
+# The answers to the last heartbeats, for those who ask why there was no further one.
+gw_note_beat() {
+  local now
+  TZ=UTC0 printf -v now '%(%Y-%m-%dT%H:%M:%SZ)T' -1
+  gw_beats+=("$now $1")
+  if [ ${#gw_beats[@]} -gt 8 ]; then gw_beats=("${gw_beats[@]: -8}"); fi
+  printf '%s\n' "${gw_beats[@]}" >"$run/beats.new" && mv "$run/beats.new" "$run/beats"
+}
+
 # One heartbeat each interval, from start to start, while $run/alive exists.
 gw_courier_of_heartbeats() {
   trap - EXIT
-  local interval next now disk pause=250 waited=0
+  local interval next now disk why pause=250 waited=0
+  gw_beats=()
   gw_seconds_ms interval "$gw_heartbeat_interval"
   while [ -e "$run/alive" ] && gw_alive $$; do
     # What the steps have to say comes first, so that the database sees them in order.
@@ -94,7 +104,10 @@ gw_courier_of_heartbeats() {
       gw_lines_sent
       pause=250
       gw_emit_answer heartbeat
+      gw_note_beat "HTTP $gw_http"
     else
+      gw_why why
+      gw_note_beat "not delivered: $why"
       gw_pause pause
       gw_now now
       if [ $((now + pause)) -lt "$next" ]; then next=$((now + pause)); fi

@@ -19,7 +19,10 @@ while :; do
     line+=$part
     position=$((position + ${#line} + 1))
     last=0
-    case $line in *'"event":"fail"'* | *'"step":"start","event":"end"'*) last=1 over=1 ;; esac
+    case $line in
+      *'"event":"fail"'* | *'"step":"start","event":"end"'*) last=1 over=1 ;;
+      *'"step":"preflight","event":"end"'*) if [ "$gw_preflight_only" = 1 ]; then last=1 over=1; fi ;;
+    esac
     if [ $position -gt "$offset" ] || [ $last = 1 ]; then printf '%s\n' "$line" || exit 0; fi
     line=''
     continue

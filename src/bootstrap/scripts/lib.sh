@@ -3,21 +3,64 @@
 # Expects `run`, the directory of this worker on the pod; gw_* settings come from the files in it.
 shopt -s extglob
 # Functions that set a variable named by their caller keep their own names apart by a leading underscore.
-gw_lines=() gw_spooled=0
+gw_lines=() gw_secrets=() gw_spooled=0
 
 gw_load() {
   # shellcheck source=/dev/null
   . "$run/env" && gw_read_token
-  gw_secrets=("$gw_token" "$gw_key" "$gw_repo_user" "$gw_repo_password")
-  local name
-  for name in "${gw_pass_names[@]}"; do gw_secrets+=("${!name}"); done
+  gw_find_secrets
   exec {gw_nap_fd}<> <(:)
+}
+
+# What must not be printed, into gw_secrets: ours, what the operator passes on, and what Runpod or the image put into
+# the container's environment under a name, or in a shape, that says so.
+gw_find_secrets() {
+  local name value kept=()
+  for value in "$gw_key" "$gw_repo_user" "$gw_repo_password"; do gw_add_secret "$value"; done
+  for name in "${gw_pass_names[@]}"; do gw_add_secret "${!name}"; done
+  while read -r name; do
+    value=${!name}
+    if gw_is_secret "$name" "$value"; then gw_add_secret "$value"; fi
+  done < <(compgen -e)
+  # A session of SSH lacks the container's environment: the startup script has left its secrets here.
+  if [ -f "$run/secrets" ]; then mapfile -d '' -t kept <"$run/secrets"; fi
+  gw_secrets+=("${kept[@]}")
+}
+
+gw_keep_secrets() {
+  (umask 077 && printf '%s\0' "${gw_secrets[@]}" >"$run/secrets")
+}
+
+# gw_is_secret NAME VALUE
+gw_is_secret() {
+  case $2 in sb_secret_* | sb_publishable_* | rpa_* | hf_* | ghp_* | github_pat_* | eyJ*.eyJ*.*) return 0 ;; esac
+  # A path to a secret is none.
+  if [[ $2 == /* && -e $2 ]]; then return 1; fi
+  case ${1^^} in
+    *PUBLIC_KEY) return 1 ;;
+    RUNPOD_SECRET_* | *KEY | *TOKEN | *SECRET | *SECRET_* | *PASSWORD | *PASSWD | *_PASS | *_PAT | *CREDENTIAL | \
+      *CREDENTIALS | *SERVICE_ROLE | *DATABASE_URL | *_DSN | SUPABASE_*JWT* | SUPABASE_*KEY*) return 0 ;;
+  esac
+  return 1
+}
+
+# gw_add_secret VALUE: of a value of several lines each line, because text is redacted line by line; of an address with
+# credentials also the password.
+gw_add_secret() {
+  local lines=() line
+  mapfile -t lines <<<"$1"
+  for line in "${lines[@]}"; do
+    gw_secrets+=("$line")
+    if [[ $line =~ ://[^:@/]*:([^@/]+)@ ]]; then gw_secrets+=("${BASH_REMATCH[1]}"); fi
+  done
 }
 
 # A second launch (a daemon that restarted in the middle of the first) brings a new token.
 gw_read_token() {
+  local before=${gw_token:-}
   IFS= read -r gw_token <"$run/token"
   export GPUWARDEN_WORKER_TOKEN=$gw_token
+  if [ "$gw_token" != "$before" ]; then gw_secrets+=("$gw_token"); fi
 }
 
 # gw_now NAME: milliseconds since boot; no wall clock can move it.

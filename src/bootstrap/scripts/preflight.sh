@@ -1,24 +1,36 @@
 #!/bin/bash
 # Preflight: all checks run, the first that failed gives the step its name (and so the failure its cause), the others
-# stand in the tail as well.
+# stand in the tail as well. Where there is nothing but preflight, the tail also tells what was found in order.
 
 gw_preflight() {
-  gw_failed=() gw_words=()
+  gw_failed=() gw_words=() gw_right=()
   gw_check_tools
   gw_check_gpu
   gw_check_memory
   gw_check_mount
   gw_check_disk
   gw_check_database
-  if [ ${#gw_failed[@]} -eq 0 ]; then return; fi
-  gw_lines=()
   local word
+  gw_lines=()
+  if [ "$gw_preflight_only" = 1 ]; then
+    for word in "${gw_right[@]}"; do
+      gw_redact word
+      gw_lines+=("in order: ${word:0:1000}")
+    done
+  fi
+  if [ ${#gw_failed[@]} -eq 0 ]; then return; fi
   for word in "${gw_words[@]}"; do
     gw_redact word
     gw_lines+=("preflight: ${word:0:1000}")
     gw_log "preflight: $word"
   done
   gw_fail 1 "check=${gw_failed[0]}"
+}
+
+# gw_good CHECK WORDS: unless something is wrong with it.
+gw_good() {
+  if [[ " ${gw_failed[*]} " == *" $1 "* ]]; then return; fi
+  gw_right+=("$1: $2")
 }
 
 # gw_wrong CHECK WORDS
@@ -34,6 +46,7 @@ gw_check_tools() {
   done
   if [ ${#missing[@]} -gt 0 ]; then gw_wrong tools "the image lacks ${missing[*]}: ${missing[0]}: command not found"; fi
   if [ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -lt 51 ]; then gw_wrong tools "bash $BASH_VERSION is too old, 5.1 is needed"; fi
+  gw_good tools "bash $BASH_VERSION and all other tools"
 }
 
 # gw_older A B: version A is below version B.
@@ -67,7 +80,10 @@ gw_check_gpu() {
     gw_wrong gpu "the VRAM of $name cannot be read: nvidia-smi says '$memory'"
   fi
   gw_log "GPU $name, driver${driver}, $memory MB"
-  if [ -z "$gw_min_cuda" ]; then return; fi
+  if [ -z "$gw_min_cuda" ]; then
+    gw_good gpu "$name, driver$driver, $memory MB"
+    return
+  fi
   answer=$(timeout -k 2 30 nvidia-smi 2>&1)
   if ! [[ $answer =~ CUDA\ Version:\ *([0-9]+\.[0-9]+) ]]; then
     gw_wrong gpu "nvidia-smi names no CUDA version, $gw_min_cuda is wanted (driver$driver)"
@@ -77,10 +93,10 @@ gw_check_gpu() {
   if gw_older "$version" "$gw_min_cuda"; then
     gw_wrong gpu "driver$driver offers CUDA $version, $gw_min_cuda is wanted (RUNPOD_MIN_CUDA)"
   fi
+  gw_good gpu "$name, driver$driver, CUDA $version, $memory MB"
 }
 
 gw_check_memory() {
-  [ -n "$gw_min_memory_gb" ] || return 0
   local key value rest total=0 limit file
   while read -r key value rest; do
     : "$rest"
@@ -90,9 +106,10 @@ gw_check_memory() {
     { read -r limit <"$file"; } 2>/dev/null || continue
     if [[ $limit =~ ^[0-9]{1,18}$ ]] && [ "$limit" -lt "$total" ]; then total=$limit; fi
   done
-  if [ $((total / 1000000000)) -lt "$gw_min_memory_gb" ]; then
+  if [ -n "$gw_min_memory_gb" ] && [ $((total / 1000000000)) -lt "$gw_min_memory_gb" ]; then
     gw_wrong memory "not enough memory: $((total / 1000000000)) GB of RAM, $gw_min_memory_gb GB wanted (RUNPOD_MIN_MEMORY_GB)"
   fi
+  gw_good memory "$((total / 1000000000)) GB of RAM"
 }
 
 # gw_is_mount_point PATH
@@ -121,7 +138,7 @@ gw_check_mount() {
   error=$(timeout -k 2 20 bash -c 'printf "%s\n" "$2" >"$1" && read -r back <"$1" && [ "$back" = "$2" ] && rm -f "$1"' \
     preflight "$probe" "$gw_worker" 2>&1)
   case $? in
-    0) ;;
+    0) gw_good mount "$gw_mount_path can be written and read" ;;
     124 | 137) gw_wrong mount "the volume at $gw_mount_path is not writable: no answer within 20 s" ;;
     *)
       if [[ $error == *"No space left"* || $error == *"quota exceeded"* ]]; then
@@ -134,15 +151,17 @@ gw_check_mount() {
 }
 
 gw_check_disk() {
-  local path megabytes seen=' '
+  local path megabytes seen=' ' free=''
   for path in "$gw_mount_path" /; do
     if [ ! -d "$path" ] || [[ $seen == *" $path "* ]]; then continue; fi
     seen+="$path "
     gw_disk_free megabytes "$path"
+    free+="${free:+, }${megabytes:-?} MB on $path"
     if [ -n "$megabytes" ] && [ "$megabytes" -lt "$gw_min_disk_mb" ]; then
       gw_wrong disk "not enough free disk: $megabytes MB on $path, $gw_min_disk_mb MB wanted"
     fi
   done
+  gw_good disk "$free"
 }
 
 # DNS, the way to Supabase, and whether this worker's own key and token are accepted there.
@@ -152,10 +171,19 @@ gw_check_database() {
   host=${host%%[/:]*}
   for attempt in 1 2 3 4; do
     if gw_send '{"kind":"ping"}'; then
-      gw_emit_answer ping
+      if [ "$gw_preflight_only" = 1 ]; then
+        gw_wrong credentials "gpuwarden_worker_report takes a token that nobody gave out: HTTP $gw_http ${gw_answer:0:200}"
+      else
+        gw_emit_answer ping
+      fi
       return
     fi
     gw_why why
+    if [ "$gw_preflight_only" = 1 ] && [ "$gw_http" = 403 ] && [[ $gw_answer == *"unknown worker or wrong token"* ]]; then
+      gw_good network "$host answers"
+      gw_good credentials "key and migrations are in place: a made-up token is refused, as it must be"
+      return
+    fi
     case $gw_http in
       401 | 403)
         gw_wrong credentials "Supabase refuses this worker's key or token: $why"

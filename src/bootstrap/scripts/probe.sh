@@ -1,5 +1,6 @@
 #!/bin/bash
-# probe.sh DIRECTORY: exit 0 when the worker process lives, 1 when it does not; the last lines of its log.
+# probe.sh DIRECTORY: exit 0 when the worker process lives, 1 when it does not; the last lines of its log, and the last
+# status line, which says how it ended.
 set -u
 run=$1
 # shellcheck source=lib.sh
@@ -7,6 +8,7 @@ run=$1
 gw_load
 gw_tail "$run/worker.log" 20
 if [ ${#gw_lines[@]} -gt 0 ]; then printf '%s\n' "${gw_lines[@]}"; fi
+tail -n 1 -- "$run/status"
 { read -r pid <"$run/worker.pid"; } 2>/dev/null || pid=''
 if [ -n "$pid" ] && gw_alive "$pid"; then exit 0; fi
 # Only the agent runs where the worker is not started by it.

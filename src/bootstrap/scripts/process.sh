@@ -3,6 +3,7 @@
 
 # Starts the worker command; its end comes as the event "exit CODE" at the moment it happens.
 gw_start_worker() {
+  gw_read_token
   : >"$run/alive"
   gw_now gw_started
   (

@@ -115,6 +115,48 @@ TEST_F(Preflight, RunsAllChecksAndNamesTheFirst) {
   EXPECT_THAT(line.tail[2], testing::StartsWith("preflight: credentials: "));
 }
 
+/// Of a pod that is only looked at: its last line.
+struct PreflightOnly : Preflight {
+  PreflightOnly() {
+    pod.settings.preflight_only = true;
+    peer.judge([](const nlohmann::json&) { return 403; });  // a token that nobody gave out
+  }
+};
+
+TEST_F(PreflightOnly, TellsWhatWasFoundInOrderAndLeavesNothingBehind) {
+  const auto stream = pod.launch();
+  EXPECT_EQ(stream.exit_code, 0);
+  ASSERT_THAT(stream.story(), testing::ElementsAre("preflight begin", "preflight end")) << stream.text;
+  const auto& tail = stream.last()->tail;
+  for (const auto* words :
+       {"in order: tools: bash ", "in order: gpu: NVIDIA GeForce RTX 4090, driver 570.86.15, 24564 MB",
+        "in order: memory: ", "in order: disk: ", "in order: network: 127.0.0.1 answers",
+        "in order: credentials: key and migrations are in place: a made-up token is refused"})
+    EXPECT_THAT(tail, Contains(HasSubstr(words)));
+  EXPECT_TRUE(eventually(5s, [&] { return !Pod::alive(pod.pid_in("bootstrap.pid")); }));
+  EXPECT_TRUE(pod.file("where").empty()) << "nothing is fetched";
+}
+
+TEST_F(PreflightOnly, TellsWhatIsWrongBesideWhatIsInOrder) {
+  site.tool("nvidia-smi", "echo 'No devices were found'; exit 6");
+  const auto stream = pod.launch();
+  ASSERT_THAT(stream.story(), testing::ElementsAre("preflight begin", "preflight fail")) << stream.text;
+  EXPECT_EQ(stream.last()->check, "gpu");
+  EXPECT_THAT(stream.last()->tail, Contains(HasSubstr("preflight: gpu: nvidia-smi failed with exit code 6")));
+  EXPECT_THAT(stream.last()->tail, Contains(HasSubstr("in order: credentials: ")));
+  EXPECT_TRUE(eventually(5s, [&] { return !Pod::alive(pod.pid_in("bootstrap.pid")); }));
+}
+
+TEST_F(PreflightOnly, FindsADatabaseThatTakesAnyToken) {
+  peer.judge([](const nlohmann::json&) { return 200; });
+  EXPECT_EQ(pod.launch().last()->check, "credentials");
+}
+
+TEST_F(PreflightOnly, FindsMigrationsThatAreMissing) {
+  peer.judge([](const nlohmann::json&) { return 404; });
+  EXPECT_EQ(pod.launch().last()->check, "credentials");
+}
+
 TEST_F(Preflight, NamesToolsThatTheImageLacks) {
   // Everything but git.
   const std::string few = site.dir.path + "/few";

@@ -72,6 +72,40 @@ TEST(Case16Secrets, StandInNoCommandLineStatusLineLogReportOrEvidence) {
       << "the volume outlives the pod";
 }
 
+TEST(Case16Secrets, OfTheContainersEnvironmentAreTakenOutOfWhatAWorkerPrints) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  const std::map<std::string, std::string> planted{
+      {"RUNPOD_API_KEY", "pod_key_planted"},
+      {"JUPYTER_PASSWORD", "jupyter_planted"},
+      {"MY_SUPABASE_SERVICE_ROLE", "service_role_planted"},
+      {"NEXT_PUBLIC_SUPABASE_ANON_KEY", "anon_planted"},
+      {"SOMETHING", "sb_secret_planted_under_no_name"},
+  };
+  for (const auto& [name, value] : planted) pod.environment[name] = value;
+  pod.environment["DATABASE_URL"] = "postgresql://someone:database_planted@db.invalid/postgres";
+  pod.environment["SSH_PUBLIC_KEY"] = "public_key_is_no_secret";
+  pod.settings.pass_env = {{"CERT", "-----BEGIN PRIVATE KEY-----\npem_line_planted\n-----END-----"}};
+  site.commit(
+      "trap 'env; echo \"login with database_planted\"; exit 3' USR1; echo up; while :; do sleep 0.05; "
+      "done");
+  const auto stream = pod.launch();
+  ASSERT_EQ(stream.story().back(), "start end") << stream.text;
+  ::kill(pod.pid_in("worker.pid"), SIGUSR1);
+  ASSERT_TRUE(eventually(5s, [&] { return peer.reports("crash").size() == 1; })) << pod.file("bootstrap.log");
+  // A session of SSH has none of the container's environment.
+  for (const auto& [name, value] : planted) pod.environment.erase(name);
+  pod.environment.erase("DATABASE_URL");
+  const std::string evidence = pod.run(collect_command(pod.worker)).output;
+  const std::string probed = pod.run(probe_command(pod.worker)).output;
+  EXPECT_THAT(evidence, HasSubstr("SSH_PUBLIC_KEY=public_key_is_no_secret")) << "the worker printed it all";
+  EXPECT_THAT(evidence, HasSubstr("RUNPOD_API_KEY=[redacted]"));
+  EXPECT_THAT(evidence, HasSubstr("login with [redacted]"));
+  EXPECT_THAT(peer.reports("crash")[0].report.dump() + evidence + probed + pod.file("status"),
+              Not(HasSubstr("planted")));
+}
+
 TEST(Case16Secrets, OfARepositoryReachItsServerAndNothingElse) {
   const Site site;
   Peer peer;

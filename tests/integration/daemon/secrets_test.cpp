@@ -21,6 +21,7 @@ using Secrets = std::map<std::string, std::vector<std::string>>;
 
 constexpr const char* kToken = "worker tokens";
 constexpr const char* kPassed = "HF_TOKEN";
+constexpr const char* kPodKey = "pods' own Runpod keys";
 
 /// Where is looked, what was found there, and which secrets must be there for the product to work.
 struct Place {
@@ -74,6 +75,7 @@ class Watch {
   std::string pod_files() const { return joined(pod_files_); }
   std::string pod_memory_files() const { return joined(pod_memory_files_); }
   std::set<std::string> tokens() const { return tokens_; }
+  std::set<std::string> pod_keys() const { return pod_keys_; }
   std::size_t pods() const { return pods_.size(); }
 
  private:
@@ -98,6 +100,8 @@ class Watch {
     const std::string pod = value_of(environment, "GPUWARDEN_SANDBOX_POD");
     if (pod.empty()) return;
     const std::string token = value_of(environment, "GPUWARDEN_WORKER_TOKEN");
+    const std::string key = value_of(environment, "RUNPOD_API_KEY");
+    if (!key.empty()) pod_keys_.insert(key);
     environments_.insert(std::move(environment));
     if (token.empty()) return;
     tokens_.insert(token);
@@ -116,7 +120,8 @@ class Watch {
   }
 
   std::atomic<bool> over_{false};
-  std::set<std::string> command_lines_, environments_, pod_files_, pod_memory_files_, tokens_, pods_;
+  std::set<std::string> command_lines_, environments_, pod_files_, pod_memory_files_, tokens_, pod_keys_,
+      pods_;
   std::thread thread_;  // last: it uses the others
 };
 
@@ -136,7 +141,8 @@ Secrets plant(Stack& stack) {
   const std::string url = stack.environment().at("WORKER_REPO_URL");
   stack.set("WORKER_REPO_URL", "http://planter:" + secrets["repository password"][0] + "@" + url.substr(7));
   // A worker that prints what it was given: evidence and logs are tempted.
-  stack.set("WORKER_START_CMD", "echo token $GPUWARDEN_WORKER_TOKEN hf $HF_TOKEN >&2; exec ./start.sh");
+  stack.set("WORKER_START_CMD",
+            "echo token $GPUWARDEN_WORKER_TOKEN hf $HF_TOKEN pod $RUNPOD_API_KEY >&2; exec ./start.sh");
   return secrets;
 }
 
@@ -187,6 +193,8 @@ TEST(Case16Secrets, AreFoundOnlyWhereTheyMustBe) {
   EXPECT_TRUE(eventually(60s, [&] { return all_complete_and_no_pod(stack, 3); })) << stack.daemon_log();
   watch.stop();
   for (const std::string& token : watch.tokens()) secrets[kToken].push_back(token);
+  for (const std::string& key : watch.pod_keys()) secrets[kPodKey].push_back(key);
+  ASSERT_GE(secrets[kPodKey].size(), 2u);
   ASSERT_GE(secrets[kToken].size(), 2u) << "one that crashed and one that worked";
   ASSERT_GE(secrets["SSH private key"].size(), 2u);
 
@@ -203,18 +211,18 @@ TEST(Case16Secrets, AreFoundOnlyWhereTheyMustBe) {
       // aside.
       {"the sandbox's files: container logs, services' logs, database, volumes",
        text_below(sandbox, {sandbox + "/gpuwarden.env", sandbox + "/ssh_key"})},
-      {"environment of pods' processes", watch.environments(), {kToken, kPassed}},
-      {"files of pods", watch.pod_files()},
+      {"environment of pods' processes", watch.environments(), {kToken, kPassed, kPodKey}},
+      {"files of pods", watch.pod_files(), {kPodKey}},  // the image keeps its environment for logins
       {"files of pods in memory (/dev/shm)",
        watch.pod_memory_files(),
-       {kToken, kPassed, "repository password"}},
+       {kToken, kPassed, kPodKey, "repository password"}},
   };
   for (const Place& place : places) {
     EXPECT_FALSE(place.text.empty()) << place.name;
     EXPECT_EQ(found_in(place, secrets), "") << "found in: " << place.name;
   }
   // Had they not been hidden, this test would have seen them: the worker printed them into the evidence.
-  EXPECT_THAT(dump, testing::HasSubstr("token [redacted] hf [redacted]"));
+  EXPECT_THAT(dump, testing::HasSubstr("token [redacted] hf [redacted] pod [redacted]"));
   EXPECT_EQ(found_in({"", watch.environments()}, {{kToken, {*watch.tokens().begin()}}}),
             std::string(kToken) + "; ");
   EXPECT_THAT(limits, testing::ContainsRegex("Max core file size +0 +0 "));

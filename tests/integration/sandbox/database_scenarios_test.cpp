@@ -88,6 +88,15 @@ TEST(DatabaseScenario, HeartbeatLossCutsOffPodsButNotTheDaemon) {
   EXPECT_EQ(world.report("heartbeat").status, 200);
 }
 
+TEST(DatabaseScenario, ACutOffPodGetsThroughItsPreflightAndNoFurther) {
+  DatabaseWorld world;
+  world.register_worker();
+  ASSERT_TRUE(world.sandbox.set_scenario(*parse_scenario("cut-off")));
+  EXPECT_EQ(world.report("ping").status, 200);
+  EXPECT_NE(world.report("heartbeat").status, 200);
+  EXPECT_EQ(world.health(), 200);
+}
+
 TEST(DatabaseScenario, AnOutageIsAnOutageForEverybodyAndEnds) {
   DatabaseWorld world;
   world.register_worker();

@@ -101,10 +101,10 @@ TEST_F(GatewayRules, OtherOutagesDropAnswerHtmlDelayOrCutOffPods) {
   EXPECT_EQ(page.status, 520);
   EXPECT_TRUE(page.text.starts_with("<!DOCTYPE html>"));
   project().gateway->set_outage(sandbox::Outage::none);
-  project().gateway->cut_off_pods(true);
+  project().gateway->cut_off_pods(sandbox::PodAccess::none);
   EXPECT_EQ(pod.report({{"kind", "ping"}}).status, 0);
   EXPECT_TRUE(project().snapshot().at("writable"));
-  project().gateway->cut_off_pods(false);
+  project().gateway->cut_off_pods(sandbox::PodAccess::all);
   project().gateway->set_delay(std::chrono::milliseconds(200));
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(pod.report({{"kind", "ping"}}).status, 200);

@@ -222,7 +222,7 @@ void SqlTest::SetUp() {
       "public.gpuwarden_failures, public.gpuwarden_leaders, public.gpuwarden_state, public.gpuwarden_events");
   project().gateway->set_outage(sandbox::Outage::none);
   project().gateway->set_delay(Duration(0));
-  project().gateway->cut_off_pods(false);
+  project().gateway->cut_off_pods(sandbox::PodAccess::all);
   epoch = project().snapshot().at("leader").at("epoch");
 }
 

@@ -255,6 +255,105 @@ TEST_F(BringUpTest, AFailLineCountsEvenWhenTheConnectionBreaksBehindIt) {
   EXPECT_EQ(cause_of(ShellDropped{50, "reset"}), FailureCause::fetch_failed);
 }
 
+/// SSH breaks off after the launch and is refused from then on; the next look is due.
+struct BringUpWithoutSsh : BringUpTest {
+  const ConnectFailed refused{ConnectFailed::Why::unreachable, "connection refused"};
+
+  void cut_off() {
+    launched();
+    on(status(BootStep::preflight, StatusLine::Event::begin));
+    expect<Wait>(ShellDropped{5, "reset"});
+    now += 1s;
+    expect<ConnectShell>(Waited{});
+    expect<Wait>(refused);
+    now += 1s;
+    expect<ReadStatusLog>(Waited{});
+  }
+};
+
+TEST_F(BringUpWithoutSsh, Case04TheContainersLogTellsOfTheStepThatFailed) {
+  cut_off();
+  StatusLogRead log;
+  log.lines = {status(BootStep::preflight, StatusLine::Event::begin).line,
+               status(BootStep::fetch, StatusLine::Event::begin).line,
+               status(BootStep::fetch, StatusLine::Event::fail).line};
+  const auto failed = expect<BringUpFailed>(log);
+  EXPECT_EQ(failed.suspected, FailureCause::fetch_failed);
+  EXPECT_EQ(failed.evidence.channel, "container_log");
+  EXPECT_EQ(failed.evidence.exit_code, 2);
+  EXPECT_FALSE(failed.evidence.api) << "the connection's troubles are not the script's";
+  EXPECT_EQ(failed.evidence.tails.at("bootstrap").size(), 3u) << "what SSH had told already counts once";
+}
+
+TEST_F(BringUpWithoutSsh, TheContainersLogTellsThatTheWorkerIsUp) {
+  cut_off();
+  expect<BroughtUp>(StatusLogRead{{status(BootStep::start, StatusLine::Event::end).line}});
+}
+
+TEST_F(BringUpWithoutSsh, TheLogIsReadEvery20SecondsAtMost) {
+  cut_off();
+  const MonoTime first = now;
+  int looks = 0;
+  BringUpStep step = on(StatusLogRead{});
+  while (now < first + 200s) {
+    ASSERT_TRUE(std::holds_alternative<ConnectShell>(step));
+    step = on(refused);
+    ASSERT_TRUE(std::holds_alternative<Wait>(step));
+    now += std::get<Wait>(step).duration;
+    step = on(Waited{});
+    if (!std::holds_alternative<ReadStatusLog>(step)) continue;
+    ++looks;
+    step = on(StatusLogRead{});
+  }
+  EXPECT_GE(looks, 7);
+  EXPECT_LE(looks, 10);
+}
+
+TEST_F(BringUpWithoutSsh, AScriptThatGoesOnInTheLogIsNotGivenUpForItsConnection) {
+  cut_off();
+  now += settings.connect_timeout - 2s;
+  expect<ConnectShell>(StatusLogRead{{status(BootStep::setup, StatusLine::Event::begin).line}});
+  now += settings.connect_timeout - 1s;
+  expect<Wait>(refused);
+  now += 1s;
+  const auto failed = expect<BringUpFailed>(refused);
+  EXPECT_EQ(failed.suspected, FailureCause::ssh_unreachable);
+  EXPECT_EQ(failed.evidence.channel, "ssh");
+}
+
+TEST_F(BringUpWithoutSsh, NoLogIsReadOnceSshAnswersAgain) {
+  cut_off();
+  expect<ConnectShell>(StatusLogRead{});
+  expect<FollowScript>(Connected{});
+  now += 60s;
+  expect<Wait>(ShellDropped{5, "reset"});
+  expect<ConnectShell>(Waited{});
+}
+
+TEST_F(BringUpTest, ThatNeverGotInLooksIntoTheLogForADaemonBeforeItAfter20Seconds) {
+  expect<ReadHostKeys>(Started{});
+  expect<ConnectShell>(HostKeysRead{{"SHA256:x"}});
+  const ConnectFailed refused{ConnectFailed::Why::unreachable, "connection refused"};
+  expect<Wait>(refused);
+  now += 20s - 1ms;
+  expect<ConnectShell>(Waited{});
+  expect<Wait>(refused);
+  now += 1ms;
+  expect<ReadStatusLog>(Waited{});
+}
+
+TEST_F(BringUpTest, SaysWhichChannelSpoke) {
+  launched();
+  on(status(BootStep::setup, StatusLine::Event::fail));
+  EXPECT_EQ(expect<BringUpFailed>(ShellEnded{0, ""}).evidence.channel, "ssh");
+  BringUp silent{settings, kStart};
+  silent.next(Started{}, now);
+  silent.next(HostKeysRead{}, now);
+  silent.next(Connected{}, now);
+  const auto late = silent.next(ShellEnded{kStillRunning, "", 5}, kStart + settings.bootstrap_timeout);
+  EXPECT_EQ(std::get<BringUpFailed>(late).evidence.channel, "deadline");
+}
+
 struct Suspicion {
   BootStep step;
   std::string check;

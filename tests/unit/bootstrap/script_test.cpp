@@ -102,8 +102,11 @@ TEST(Commands, CollectBringsFiguresEvenWhereNothingRan) {
   const test::TempDir dir;
   const auto ran = run_bash("export GPUWARDEN_RUN_ROOT=" + dir.path + "; " + collect_command(kWorker));
   EXPECT_EQ(ran.exit_code, 0);
-  for (const auto* section : {"@@ nvidia_smi\n", "@@ df\n", "@@ free\n", "@@ ps\n"})
+  for (const auto* section : {"@@ df\n", "@@ df_inodes\n", "@@ shm\n", "@@ free\n", "@@ ps\n"})
     EXPECT_THAT(ran.output, HasSubstr(section));
+  for (const auto* name : {"nvidia_smi", "dmesg"})
+    EXPECT_THAT(ran.output, testing::AnyOf(HasSubstr(std::string("@@ ") + name + "\n"),
+                                           HasSubstr(std::string("@@ missing\n") + name + ": ")));
 }
 
 TEST(EnvFile, GivesTheWorkerWhatItIsPromised) {

@@ -67,6 +67,12 @@ Spoken Terminal::type(const std::vector<std::string>& words) {
       cycles.push_back(dry);
       co_return cycle;
     };
+    services.check_pod =
+        [this](control::PodCheckupHooks hooks) -> boost::asio::awaitable<control::PodCheckup> {
+      if (hooks.waiting) hooks.waiting("waiting for the pod to run, 4s so far");
+      for (const control::PodFinding& finding : pod_checkup.findings) hooks.found(finding);
+      co_return pod_checkup;
+    };
     services.explain = [this](std::string worker) -> ports::Async<std::string> {
       explained.push_back(worker);
       co_return explanation;

@@ -42,6 +42,7 @@ struct Terminal {
   std::vector<bool> cycles;                             ///< dry?
   Result<std::string> explanation = std::string("{}");  ///< of a dry cycle
   std::vector<std::string> explained;                   ///< workers asked about
+  control::PodCheckup pod_checkup;                      ///< what a check-up on a pod finds
   Result<std::string> replay_answer = std::string("{}");
   std::vector<ReplayRequest> replayed;
   std::vector<std::string> daemon_paths;

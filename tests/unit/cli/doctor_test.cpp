@@ -28,6 +28,64 @@ TEST(Doctor, PassesWhereEverythingIsInPlace) {
             "Ready. Next: gpuwarden plan, then systemctl start gpuwarden (or gpuwarden run)\n");
 }
 
+control::PodCheckup good_checkup() {
+  control::PodCheckup checkup;
+  checkup.findings = {{"capacity", true, "RTX 4090 EU-RO-1 for $0.44/h", "", false},
+                      {"gpu", true, "NVIDIA GeForce RTX 4090", "", false}};
+  checkup.pod = "pod-1";
+  checkup.cost_usd = 0.01;
+  checkup.took = 42s;
+  return checkup;
+}
+
+TEST(DoctorOnAPod, TellsEachFindingWhatIsWaitedForAndWhatItCost) {
+  Terminal terminal;
+  terminal.set("RUNPOD_SSH_PRIVATE_KEY_PATH", "");
+  terminal.pod_checkup = good_checkup();
+  const Spoken said = terminal.type({"doctor", "--pod"});
+  EXPECT_EQ(said.code, kDone) << said.out;
+  EXPECT_NE(
+      said.out.find("ok       capacity       RTX 4090 EU-RO-1 for $0.44/h\n"
+                    "ok       gpu            NVIDIA GeForce RTX 4090\n"
+                    "\n"
+                    "A worker would start now: looked at in 42s for about $0.01. Next: gpuwarden plan\n"),
+      std::string::npos)
+      << said.out;
+  EXPECT_EQ(said.err, "waiting for the pod to run, 4s so far\n");
+}
+
+TEST(DoctorOnAPod, FailsWithARemedyAndInJson) {
+  Terminal terminal;
+  terminal.pod_checkup = good_checkup();
+  terminal.pod_checkup.findings.push_back(
+      {"credentials", false, "HTTP 404", "gpuwarden migrate --print", false});
+  const Spoken said = terminal.type({"doctor", "--pod"});
+  EXPECT_EQ(said.code, kFailed);
+  EXPECT_NE(said.out.find("failed   credentials    HTTP 404\n         -> gpuwarden migrate --print\n"),
+            std::string::npos)
+      << said.out;
+  EXPECT_TRUE(said.out.ends_with("Next: do what the arrows say, then gpuwarden doctor --pod\n")) << said.out;
+  const auto json = nlohmann::json::parse(terminal.type({"doctor", "--pod", "--json"}).out);
+  EXPECT_EQ(json["healthy"], false);
+  EXPECT_EQ(json["pod"]["pod"], "pod-1");
+  EXPECT_EQ(json["checks"].back()["state"], "failed");
+}
+
+TEST(DoctorOnAPod, ThatIsCalledOffIsNoSuccess) {
+  Terminal terminal;
+  terminal.pod_checkup = good_checkup();
+  terminal.pod_checkup.called_off = true;
+  EXPECT_EQ(terminal.type({"doctor", "--pod"}).code, kFailed);
+}
+
+TEST(DoctorOnAPod, RentsNothingUnderAWrongConfiguration) {
+  Terminal terminal;
+  terminal.pod_checkup = good_checkup();
+  const Spoken said = terminal.set("MAX_ACTIVE_GPUS", "x").type({"doctor", "--pod"});
+  EXPECT_EQ(said.code, kUsage);
+  EXPECT_EQ(said.out.find("capacity"), std::string::npos) << said.out;
+}
+
 TEST(Doctor, StopsAtAWrongConfigurationAndSkipsTheRest) {
   const Spoken said = Terminal().set("MAX_ACTIVE_GPUS", "x").type({"doctor"});
   EXPECT_EQ(said.code, kUsage);

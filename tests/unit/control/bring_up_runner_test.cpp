@@ -167,6 +167,30 @@ TEST_F(BringUpRun, TellsOfEachStepHowLongItTookAndWhyItFailed) {
                                 "failed step=setup step_duration=0s exit=1 tail=no space left"));
 }
 
+TEST_F(BringUpRun, HearsOfTheEndInTheContainersLogWhenSshIsGone) {
+  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    if (command.stdin_data.empty()) co_return ports::ShellResult{bootstrap::kNotStarted, ""};
+    command.on_stdout(line(R"("step":"preflight","event":"end","t":"","exit":0)"));
+    world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+    co_return fail(ErrorKind::unavailable, "connection reset");
+  };
+  const std::string said =
+      line(R"("step":"fetch","event":"fail","t":"","exit":128,"tail":["fatal: no such branch"])");
+  const std::string others =
+      R"(@gpuwarden {"v":1,"worker":"gpu-other","step":"setup","event":"fail","exit":1})";
+  world.provider.log_lines[worker.pod] = {{"container", "ready", {}},
+                                          {"container", others, {}},
+                                          {"container", said.substr(0, said.size() - 1), {}}};
+  const MonoTime began = world.clock.now();
+  ASSERT_TRUE(run());
+  EXPECT_LE(world.clock.now() - began, 10s);
+  ASSERT_EQ(world.store.failed.size(), 1u);
+  EXPECT_EQ(world.store.failed[0].verdict.cause, FailureCause::fetch_failed);
+  EXPECT_EQ(world.store.failed[0].evidence.channel, "container_log");
+  EXPECT_EQ(world.log.field("worker_failed", "channel"), "container_log");
+  EXPECT_EQ(world.log.count("bootstrap_step"), 2) << "what both channels tell is told once";
+}
+
 TEST_F(BringUpRun, SaysWhenAHostKeyIsTakenOnTrust) {
   script = line(R"("step":"start","event":"end","t":"","exit":0)");
   ASSERT_TRUE(run());

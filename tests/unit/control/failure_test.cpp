@@ -107,6 +107,49 @@ TEST_F(Failing, PodIsDeletedWithinTheTimeForTheBundleEvenWhenEveryLogHangs) {
               testing::Contains(testing::HasSubstr("time for it was up")));
 }
 
+TEST_F(Failing, KeepsWhatSshHadToldWhenTheTimeForTheBundleWasUp) {
+  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    command.on_stdout("@@ worker\nRuntimeError: boom\n@@ missing\ngit: nothing was fetched\n@@ df\n/ 18%\n");
+    co_await world.clock.sleep_for(1h);
+    co_return ports::ShellResult{0, ""};
+  };
+  world.provider.log_lines[failure.pod] = {{"container", "of the container", {}}};
+  const MonoTime began = world.clock.now();
+  ASSERT_TRUE(run());
+  EXPECT_LE(world.clock.now() - began, 21s);
+  const Evidence& evidence = world.store.evidence_added.at(0).evidence;
+  EXPECT_THAT(evidence.tails.at("worker"), testing::ElementsAre("RuntimeError: boom"));
+  EXPECT_THAT(evidence.tails.at("container"), testing::ElementsAre("of the container"));
+  EXPECT_EQ(evidence.probe.at("df"), "/ 18%\n");
+  EXPECT_THAT(evidence.missing,
+              testing::UnorderedElementsAre(
+                  "git: nothing was fetched",
+                  testing::HasSubstr("probe over SSH: it had not come when the time for it")));
+}
+
+TEST_F(Failing, KnowsThePodAsRunpodDoesNowAndTheTasksThatRan) {
+  context.running = {{TaskId("t-1"), "train", failure.worker, 1, 90s},
+                     {TaskId("t-2"), "train", WorkerId("gpu-other"), 0, 10s}};
+  context.workers.begin()->second.tasks = {TaskId("t-1")};
+  failure.evidence = known_evidence(context, failure.worker, failure.pod);
+  world.provider.find(failure.pod)->status_text = "EXITED";
+  ASSERT_TRUE(run());
+  const Evidence& evidence = world.store.evidence_added.at(0).evidence;
+  EXPECT_EQ(evidence.pod->status, "EXITED");
+  EXPECT_EQ(evidence.task->attempts, 1);
+  EXPECT_EQ(evidence.probe.at("tasks"), "t-1 train, attempt 2, running for 1m 30s\n");
+}
+
+TEST_F(Failing, AnEmptyLogOfThePodDoesNotDisplaceItsReport) {
+  world.shell.on_run = [](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    command.on_stdout("@@ worker\n@@ ps\n1 bash\n");
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run());
+  EXPECT_THAT(world.store.evidence_added.at(0).evidence.tails.at("worker"),
+              testing::ElementsAre(testing::HasSubstr("--turbo")));
+}
+
 TEST_F(Failing, NamesWhatCouldNotBeCollected) {
   world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
   ASSERT_TRUE(run());

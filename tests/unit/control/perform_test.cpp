@@ -74,7 +74,7 @@ TEST_F(Perform, AProbeWithoutAnAnswerLooksAtTheLogWhereItMay) {
   EXPECT_TRUE(world.provider.log_queries.empty());
   EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
   ASSERT_EQ(world.provider.log_queries.size(), 1u);
-  EXPECT_LE(world.provider.log_queries[0].tail, 5);
+  EXPECT_LE(world.provider.log_queries[0].tail, 20);
   EXPECT_EQ(context.log_lines.at(worker.id), old + 5s);
   EXPECT_TRUE(context.shell_probe.empty());
 }
@@ -84,6 +84,66 @@ TEST_F(Perform, AProbeOfAPodWithoutSshLooksAtTheLog) {
   world.provider.log_lines[worker.pod] = {{"container", "line", fakes::FakeClock::kWallStart}};
   EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
   EXPECT_TRUE(context.log_lines.contains(worker.id));
+}
+
+std::string end_of(const WorkerId& worker) {
+  return "@gpuwarden {\"v\":1,\"worker\":\"" + worker.str() +
+         R"(","step":"start","event":"fail","t":"","exit":2,"tail":["error: unrecognized arguments: --turbo"]})";
+}
+
+TEST_F(Perform, Case04TheEndThatAProbeBringsFailsTheWorkerWithWhatItSays) {
+  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    if (command.on_stdout) command.on_stdout("last words\n" + end_of(worker.id) + "\n");
+    co_return ports::ShellResult{1, ""};
+  };
+  is(WorkerStatus::spawning, Phase::awaiting_heartbeat);
+  ASSERT_TRUE(run(ProbeWorker{worker.id, worker.pod, true}));
+  ASSERT_EQ(world.store.failed.size(), 1u);
+  EXPECT_EQ(world.store.failed[0].verdict.cause, FailureCause::start_failed);
+  EXPECT_EQ(world.store.failed[0].evidence.channel, "ssh");
+  EXPECT_EQ(world.store.failed[0].evidence.exit_code, 2);
+  EXPECT_EQ(world.provider.count("remove"), 1);
+}
+
+TEST_F(Perform, Case04TheEndInTheLogFailsAWorkerWhoseSshAndReportsAreAway) {
+  world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
+  worker.proven = true;
+  is(WorkerStatus::active, Phase::busy);
+  world.provider.log_lines[worker.pod] = {{"container", end_of(WorkerId("gpu-other")), {}}};
+  EXPECT_FALSE(run(ProbeWorker{worker.id, worker.pod, true}));
+  EXPECT_TRUE(world.store.failed.empty()) << "another worker's end";
+  world.provider.log_lines[worker.pod].push_back({"container", end_of(worker.id), {}});
+  ASSERT_TRUE(run(ProbeWorker{worker.id, worker.pod, true}));
+  ASSERT_EQ(world.store.failed.size(), 1u);
+  EXPECT_EQ(world.store.failed[0].verdict.cause, FailureCause::worker_crashed);
+  EXPECT_EQ(world.store.failed[0].evidence.channel, "container_log");
+  EXPECT_THAT(world.store.failed[0].verdict.evidence_line, testing::HasSubstr("--turbo"));
+}
+
+TEST_F(Perform, AWorkerWhoseProcessLivesIsNotFailedForWhatItsLogSays) {
+  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    command.on_stdout(end_of(worker.id) + "\n");
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run(ProbeWorker{worker.id, worker.pod, true}));
+  EXPECT_TRUE(world.store.failed.empty());
+}
+
+TEST_F(Perform, SaysWhoToldOfAFailureFirst) {
+  const auto told_by = [&](FailureCause cause) {
+    world.store.failed.clear();
+    is(WorkerStatus::active, Phase::busy);
+    run(FailWorker{worker.id, worker.pod, cause, "why"});
+    return world.store.failed.empty() ? "" : world.store.failed[0].evidence.channel;
+  };
+  EXPECT_EQ(told_by(FailureCause::pod_exited), "runpod_api");
+  EXPECT_EQ(told_by(FailureCause::pod_vanished), "runpod_api");
+  EXPECT_EQ(told_by(FailureCause::task_stuck), "deadline");
+  EXPECT_EQ(told_by(FailureCause::heartbeat_lost), "deadline");
+  context.memory.workers[worker.id].probed_alive = false;
+  EXPECT_EQ(told_by(FailureCause::heartbeat_lost), "ssh");
+  worker.crash = CrashReport{std::nullopt, 1, "", {"boom"}, 1s};
+  EXPECT_EQ(told_by(FailureCause::worker_crashed), "report");
 }
 
 TEST_F(Perform, AProbeThatAnswersReadsNoLog) {

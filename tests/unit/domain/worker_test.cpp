@@ -56,6 +56,20 @@ TEST(WorkerNames, RoundTripForManyOwnersAndNumbers) {
   }
 }
 
+TEST(DoctorNames, AreKnownByTheirOwnerAndAreNoWorkers) {
+  const WallTime at = parse_time("2026-11-24T01:48:40Z").value();
+  const std::string name = make_doctor_name("default", at).str();
+  EXPECT_EQ(name, "gpu-default-doctor-20261124014840");
+  EXPECT_TRUE(is_doctor_name_of(name, "default"));
+  EXPECT_FALSE(is_doctor_name_of(name, "other"));
+  EXPECT_FALSE(is_worker_name_of(name, "default"));
+  EXPECT_FALSE(is_worker_name_of(name, "default-doctor"));
+  for (const auto* other :
+       {"gpu-default-doctor-2026112401484", "gpu-default-doctor-20261124014840-1a2b3c4d",
+        "gpu-default-doctor-2026112401484x", "gpu-default-doctor", "doctor-20261124014840"})
+    EXPECT_FALSE(is_doctor_name_of(other, "default")) << other;
+}
+
 TEST(Phases, ReadBackWhatIsStored) {
   for (const Phase phase : {Phase::intent, Phase::unknown, Phase::provisioning, Phase::starting,
                             Phase::connecting, Phase::bootstrapping, Phase::awaiting_heartbeat, Phase::idle,

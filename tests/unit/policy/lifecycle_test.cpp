@@ -56,6 +56,27 @@ TEST(Case04, AWorkerThatNeverStartsIsFailedAtItsDeadline) {
   EXPECT_EQ(actions<FailWorker>(plan).front().suspected, FailureCause::first_heartbeat_timeout);
 }
 
+TEST(Case04, AHeartbeatThatDoesNotComeIsAskedForOverSshAndInTheLog) {
+  World world = needed();
+  const WorkerId id = world.spawning(Phase::awaiting_heartbeat, 0s, PodStatus::running).id;
+  EXPECT_TRUE(actions<ProbeWorker>(world.run(40s)).empty());
+  const Plan plan = world.run(5s);
+  ASSERT_EQ(actions<ProbeWorker>(plan).size(), 1U) << words(plan);
+  EXPECT_EQ(actions<ProbeWorker>(plan).front().worker, id);
+  EXPECT_TRUE(actions<ProbeWorker>(plan).front().read_log);
+  EXPECT_TRUE(actions<ProbeWorker>(world.run(15s)).empty());
+  EXPECT_EQ(actions<ProbeWorker>(world.run(5s)).size(), 1U) << "once an interval";
+}
+
+TEST(Case04, OfManyThatAwaitTheirHeartbeatFewAreAskedAtOnceAndFewerLogsAreRead) {
+  World world = needed();
+  for (int i = 0; i < 12; ++i) world.spawning(Phase::awaiting_heartbeat, 50s, PodStatus::running);
+  const auto asked = actions<ProbeWorker>(world.tick());
+  EXPECT_EQ(asked.size(), 8U);
+  EXPECT_EQ(std::count_if(asked.begin(), asked.end(), [](const ProbeWorker& one) { return one.read_log; }),
+            3);
+}
+
 TEST(Case04, OfAnOverdueStartupScriptItsStepSaysWhatDidNotCome) {
   for (const auto& [step, cause] : {std::pair{BootStep::fetch, FailureCause::bootstrap_timeout},
                                     std::pair{BootStep::setup, FailureCause::bootstrap_timeout},
@@ -72,6 +93,7 @@ TEST(Case04, OfAnOverdueStartupScriptItsStepSaysWhatDidNotCome) {
 TEST(Spawning, IsActivatedByTheFirstHeartbeat) {
   World world = needed();
   Worker& worker = world.spawning(Phase::awaiting_heartbeat, 80s, PodStatus::running);
+  worker.phase_age = 5s;
   EXPECT_TRUE(world.tick().actions.empty());
   worker.heartbeat_age = 0s;
   const Plan plan = world.tick();

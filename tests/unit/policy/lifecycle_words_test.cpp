@@ -242,7 +242,7 @@ TEST_F(LongTask, IsLeftAloneWhereItsWorkerIsUnknownBusyOrNotWatched) {
   worker.status = WorkerStatus::spawning;
   worker.phase = Phase::awaiting_heartbeat;
   worker.heartbeat_age.reset();
-  worker.age = 10s;
+  worker.age = worker.phase_age = 10s;
   EXPECT_TRUE(look().actions.empty());
 }
 

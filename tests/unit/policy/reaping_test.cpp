@@ -156,6 +156,62 @@ TEST(Orphans, ThatDisappearBetweenSightingsStartAnew) {
   EXPECT_TRUE(world.tick().actions.empty());
 }
 
+const std::string kDoctorPod = "gpu-default-doctor-20261124014840";
+
+Plan after(World& world, Duration duration) {
+  world.pass(duration);
+  return world.tick();
+}
+
+TEST(DoctorPods, AreLeftAloneUntilTheyHaveBeenSeenForFifteenMinutes) {
+  World world;
+  world.stray("pod-d", kDoctorPod, PodStatus::provisioning);
+  EXPECT_TRUE(world.tick().actions.empty());
+  EXPECT_TRUE(actions<DeleteOrphan>(after(world, 15min - 1ms)).empty());
+  const Plan plan = after(world, 1ms);
+  ASSERT_EQ(actions<DeleteOrphan>(plan).size(), 1U) << words(plan);
+  EXPECT_EQ(actions<DeleteOrphan>(plan).front().pod, PodId("pod-d"));
+  EXPECT_EQ(reason_of<DeleteOrphan>(plan), "left behind by doctor --pod, 15m 0s old");
+  EXPECT_TRUE(actions<DeleteOrphan>(after(world, 1ms)).empty()) << "deletes are repeated with pauses";
+  EXPECT_EQ(actions<DeleteOrphan>(after(world, 10s)).size(), 1U);
+}
+
+TEST(DoctorPods, TakeNoPlaceInTheFleet) {
+  for (const bool beside : {false, true}) {
+    World world;
+    world.snapshot.queue.queued = 1;
+    world.settings.max_active = 1;
+    if (beside) world.stray("pod-d", kDoctorPod);
+    EXPECT_EQ(actions<SpawnWorker>(world.run(5s)).size(), 1U) << beside;
+  }
+}
+
+TEST(DoctorPods, AreAsOldAsTheirContainerWhereADaemonHasJustBegun) {
+  for (const auto& [uptime, deletes] :
+       {std::pair<Duration, std::size_t>{15min - 1ms, 0U}, {15min, 1U}, {15min + 1ms, 1U}}) {
+    World world;
+    world.stray("pod-d", kDoctorPod).uptime = uptime;
+    EXPECT_EQ(actions<DeleteOrphan>(world.tick()).size(), deletes) << uptime.count();
+  }
+}
+
+TEST(DoctorPods, OfAnotherOwnerAreNotOurs) {
+  World world;
+  world.stray("pod-d", "gpu-other-doctor-20261124014840").uptime = 24h;
+  EXPECT_TRUE(after(world, 1h).actions.empty());
+}
+
+TEST(DoctorPods, ThatWereMissingFromTheListAreNewAgain) {
+  World world;
+  world.stray("pod-d", kDoctorPod, PodStatus::provisioning);
+  world.tick();
+  after(world, 14min);
+  world.remove_pod(PodId("pod-d"));
+  after(world, 1min);
+  world.stray("pod-d", kDoctorPod, PodStatus::provisioning);
+  EXPECT_TRUE(actions<DeleteOrphan>(after(world, 1min)).empty());
+}
+
 TEST(Orphans, AreNotThoseOfOthers) {
   World world;
   for (const char* name :

@@ -54,7 +54,7 @@ TEST(CommandLine, ScenarioWithoutANameListsThemAndNeedsNoDirectory) {
 
 TEST(CommandLine, TheHelpShowsScenariosAndWhatToType) {
   for (const auto& text : {text_of({"--help"}), text_of({"scenario", "--help"})})
-    EXPECT_THAT(text, HasSubstr("ssh-refused[:port|:auth|:hostkey]"));
+    EXPECT_THAT(text, HasSubstr("ssh-refused[:port|:auth|:hostkey|:later]"));
   EXPECT_THAT(text_of({"--help"}), HasSubstr("gpuwarden-sandbox tasks add 20 --dir"));
 }
 

@@ -255,6 +255,25 @@ TEST(Scenarios, SshFaultsAndAMissingGpuAreGivenToTheContainer) {
   EXPECT_TRUE(healthy.sshd && healthy.authorise && healthy.true_host_keys && healthy.has_gpu);
 }
 
+TEST(Scenarios, SshEndsWithPreflightWhereTheScenarioSaysSo) {
+  const std::string begin = R"(@gpuwarden {"v":1,"worker":"w","step":"preflight","event":"begin","tail":[]})";
+  const std::string end = R"(@gpuwarden {"v":1,"worker":"w","step":"preflight","event":"end","tail":[]})";
+  for (const auto& [name, ends] : {std::pair{"ssh-refused:later", true},
+                                   {"cut-off", true},
+                                   {"ssh-refused:auth", false},
+                                   {"healthy", false}}) {
+    StandInWorld world;
+    world.stand_in.set_scenario(scenario(name));
+    world.create();
+    world.settle();
+    EXPECT_TRUE(world.host.last_boot.sshd) << name;
+    world.host.print(begin);
+    EXPECT_TRUE(world.host.without_ssh.empty()) << name;
+    world.host.print(end);
+    EXPECT_EQ(!world.host.without_ssh.empty(), ends) << name;
+  }
+}
+
 TEST(Scenarios, RateLimitLowersTheQuotaAndHealthyRestoresIt) {
   StandInWorld world;
   world.stand_in.set_scenario(scenario("rate-limit:2"));

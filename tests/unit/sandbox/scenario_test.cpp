@@ -9,7 +9,7 @@ namespace gpuwarden::sandbox {
 namespace {
 
 TEST(Scenario, EveryNameIsUnderstoodAndWrittenTheSameWay) {
-  EXPECT_EQ(scenario_names().size(), 12u);
+  EXPECT_EQ(scenario_names().size(), 13u);
   for (const auto& name : scenario_names()) {
     const auto scenario = parse_scenario(name);
     ASSERT_TRUE(scenario) << name;
@@ -49,7 +49,7 @@ TEST(Scenario, AMisspeltNameGetsTheOneThatWasMeant) {
 TEST(Scenario, TheHelpNamesEachWithItsParameterAndWhatItDoes) {
   const auto help = scenario_help();
   for (const auto& name : scenario_names()) EXPECT_THAT(help, testing::HasSubstr("  " + name));
-  EXPECT_THAT(help, testing::HasSubstr("ssh-refused[:port|:auth|:hostkey]\n      new pods"));
+  EXPECT_THAT(help, testing::HasSubstr("ssh-refused[:port|:auth|:hostkey|:later]\n      new pods"));
   EXPECT_THAT(help, testing::HasSubstr("list-lag[:10]\n"));
 }
 

@@ -23,11 +23,12 @@ class FakePodHost : public PodHost {
     exit = std::move(on_exit);
     return HostedPod{2022, "root"};
   }
+  void end_ssh(const std::string& id) override { without_ssh.insert(id); }
   boost::asio::awaitable<void> remove(std::string id) override {
     running.erase(id);
     co_return;
   }
-  std::set<std::string> running;
+  std::set<std::string> running, without_ssh;
   PodBoot last_boot;
   std::function<void(std::string)> print;
   std::function<void()> exit;

@@ -17,6 +17,7 @@ Evidence full_evidence() {
   evidence.worker = "gpu-default-20261124010203-00c0ffee";
   evidence.phase = "bootstrapping:setup";
   evidence.step = "setup";
+  evidence.channel = "container_log";
   evidence.exit_code = 1;
   evidence.signal = "SIGKILL";
   evidence.heartbeat_age_s = 12.5;
@@ -40,6 +41,10 @@ std::vector<std::string> numbered(int count, std::size_t length) {
   return lines;
 }
 
+TEST(EvidenceJson, SaysNothingOfAChannelThatIsNotKnown) {
+  EXPECT_FALSE(json::parse(evidence_to_json(Evidence{})).contains("channel"));
+}
+
 TEST(EvidenceJson, ReadsBackWhatItWrote) {
   const Evidence in = full_evidence();
   const auto out = evidence_from_json(evidence_to_json(in));
@@ -47,6 +52,7 @@ TEST(EvidenceJson, ReadsBackWhatItWrote) {
   EXPECT_EQ(out->worker, in.worker);
   EXPECT_EQ(out->phase, in.phase);
   EXPECT_EQ(out->step, in.step);
+  EXPECT_EQ(out->channel, in.channel);
   EXPECT_EQ(out->exit_code, in.exit_code);
   EXPECT_EQ(out->signal, in.signal);
   EXPECT_EQ(out->heartbeat_age_s, in.heartbeat_age_s);
@@ -211,6 +217,22 @@ TEST(EvidenceJson, HugeProbesAndControlCharactersKeepTheBound) {
     EXPECT_LE(text.size(), bound);
     EXPECT_TRUE(json::accept(text)) << bound;
   }
+}
+
+TEST(EvidenceJson, WhatIsMissingStaysNamedBesideHugeTailsAndProbes) {
+  Evidence evidence = full_evidence();
+  for (const auto* name : {"worker", "bootstrap", "container", "system"})
+    evidence.tails[name] = numbered(500, 1000);
+  for (const auto* name : {"ps", "nvidia_smi", "dmesg", "df"})
+    evidence.probe[name] = std::string(60'000, 'x');
+  evidence.missing = {"git: nothing was fetched", "supabase: no answer within 7 s"};
+  const std::string text = evidence_to_json(evidence);
+  EXPECT_LE(text.size(), 65'536U);
+  const auto back = evidence_from_json(text);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->missing, evidence.missing);
+  EXPECT_EQ(back->probe.size(), 4U);
+  for (const auto& [name, lines] : back->tails) EXPECT_EQ(lines.back(), evidence.tails[name].back()) << name;
 }
 
 TEST(EvidenceJson, TailsKeepHalfOfTheRoomFromGreedyProbes) {
