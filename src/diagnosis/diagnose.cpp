@@ -98,6 +98,11 @@ std::string line_for(FailureCause cause, const std::vector<Candidate>& found, co
   if (const Candidate* best = best_for(found, cause)) return best->find->line;
   if (cause == pod_exited || cause == pod_error) {
     if (!found.empty()) return found.front().find->line;
+    // What the container complained of, though at this stage it decides nothing.
+    const auto loudest =
+        std::max_element(scan.finds.begin(), scan.finds.end(),
+                         [](const Find& a, const Find& b) { return a.strength < b.strength; });
+    if (loudest != scan.finds.end() && loudest->strength >= Strength::shell) return loudest->line;
     if (cause == pod_error && !scan.telling_line.empty()) return scan.telling_line;
   }
   const bool timeout = cause == bootstrap_timeout || cause == provision_timeout || cause == task_stuck ||

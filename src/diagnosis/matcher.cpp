@@ -11,6 +11,10 @@ namespace gpuwarden::diagnosis {
 namespace {
 
 constexpr std::size_t kGram = 4;
+/// What `*` may stand for, and how often a line is searched for what follows one: a hostile line of words
+/// that begin many patterns costs little more than its length.
+constexpr std::size_t kLongestGap = 300;
+constexpr std::size_t kMostSearches = 5000;
 constexpr std::size_t kBuckets = 8192;
 
 std::size_t bucket_of(const char* text) {
@@ -58,7 +62,7 @@ class Index {
 };
 
 /// The pieces between `*` one after the other; the first one exactly at `at`.
-bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
+bool fits(std::string_view pattern, std::string_view low, std::size_t at, std::size_t& searches) {
   bool first = true;
   while (true) {
     const std::size_t star = pattern.find('*');
@@ -67,11 +71,14 @@ bool fits(std::string_view pattern, std::string_view low, std::size_t at) {
       if (low.substr(at, piece.size()) != piece) return false;
       at += piece.size();
     } else {
+      if (searches == 0) return false;
+      --searches;
       // "spot * reclaimed" is also "spot reclaimed": one blank serves both pieces.
       const bool shared = at > 0 && low[at - 1] == ' ' && !piece.empty() && piece.front() == ' ';
-      const std::size_t found = low.find(piece, shared ? at - 1 : at);
+      const std::size_t from = shared ? at - 1 : at;
+      const std::size_t found = low.substr(from, kLongestGap + piece.size()).find(piece);
       if (found == std::string_view::npos) return false;
-      at = found + piece.size();
+      at = from + found + piece.size();
     }
     if (star == std::string_view::npos) return true;
     pattern.remove_prefix(star + 1);
@@ -96,13 +103,15 @@ std::optional<Match> best_match(std::string_view low, std::size_t message) {
   static const Index index;
   std::optional<Match> best;
   std::uint16_t best_order = 0;
+  std::size_t searches = kMostSearches;
   for (std::size_t at = 0; at + kGram <= low.size(); ++at) {
     for (std::uint16_t e = index.head(low.data() + at); e != Index::kNone; e = index.entry(e).next) {
       const Index::Entry& entry = index.entry(e);
       const Rule& rule = *entry.rule;
       const bool better = !best || rule.strength > best->rule->strength ||
                           (rule.strength == best->rule->strength && entry.order < best_order);
-      if (better && fits(unanchored(rule.pattern), low, at) && anchored_right(rule, low, at, message)) {
+      if (better && fits(unanchored(rule.pattern), low, at, searches) &&
+          anchored_right(rule, low, at, message)) {
         best = Match{&rule, at};
         best_order = entry.order;
       }

@@ -19,7 +19,7 @@ enum class Strength : std::uint8_t {
   root          ///< names what has to be mended, whatever step it happened in
 };
 
-/// One known message. Patterns are lower case and match anywhere in the line: `*` = anything between,
+/// One known message. Patterns are lower case and match anywhere in the line: `*` = at most 300 characters,
 /// leading `^` = where the message begins (behind time stamps and levels), leading `=` = the whole message.
 /// Patterns that begin with `error: ` do not match the end of an exception's name. The text before the first
 /// `*` has at least four characters.
