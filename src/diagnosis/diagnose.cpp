@@ -149,7 +149,11 @@ Decision decide(const Evidence& evidence, std::optional<FailureCause> suspected,
   if (best != nullptr && best->weight >= threshold(stage, facts, state.cause)) {
     const bool killed_by_state = state.cause == out_of_memory && best->cause != out_of_memory &&
                                  best->weight < static_cast<int>(Strength::exception) * 10;
-    if (!killed_by_state) return {best->cause, best->find->line};
+    // "exited with 1" names nothing: the last line before it may.
+    const bool mere_end =
+        best->find->trouble == Trouble::generic && best->find->strength == Strength::consequence;
+    const bool quotes = mere_end && facts.ended && !scan.telling_line.empty();
+    if (!killed_by_state) return {best->cause, quotes ? scan.telling_line : best->find->line};
   }
   return {state.cause, line_for(state.cause, found, scan, facts, state.words)};
 }

@@ -44,8 +44,17 @@ const WordSet& worked_words() {
       "successfully|succeeded|receiving objects: 100%|resolving deltas: 100%|pull complete|"
       "downloaded newer image|download complete|status: image is up to date|claimed task|"
       "claiming task|processing task|starting task|task claimed|got task|waiting for task|"
-      "polling for|worker ready|model loaded|listening on|running on|step ");
+      "polling for|worker ready|model loaded|listening on|running on");
   return words;
+}
+
+/// "step 3/20"
+bool counts_steps(std::string_view low) {
+  const std::size_t step = low.find("step ");
+  if (step == std::string_view::npos) return false;
+  std::size_t at = step + 5;
+  while (at < low.size() && is_digit(low[at])) ++at;
+  return at > step + 5 && at < low.size() && low[at] == '/';
 }
 
 /// The line itself says that it does not matter.
@@ -73,7 +82,7 @@ Recovery recovery_of(std::string_view low, std::size_t message) {
       !contains_any(low, "incomplete|fail|error|not complete"))
     return Recovery::explicit_recovery;
   if (ends_words().in(low)) return Recovery::none;
-  if (worked_words().in(low)) return Recovery::success;
+  if (worked_words().in(low) || counts_steps(low)) return Recovery::success;
   const std::string_view head = low.substr(0, std::max<std::size_t>(message, 24));
   if (contains_any(head, "info ") || contains_any(head, "info:|[info]|info]")) return Recovery::life;
   return Recovery::none;
