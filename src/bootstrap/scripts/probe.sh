@@ -1,6 +1,6 @@
 #!/bin/bash
-# probe.sh DIRECTORY: exit 0 when the worker process lives, 1 when it does not; the last lines of its log, and the last
-# status line, which says how it ended.
+# probe.sh DIRECTORY: exit 0 when the worker process lives, 1 when it does not; the last lines of its log, and where it
+# has failed the status line that says how.
 set -u
 run=$1
 # shellcheck source=lib.sh
@@ -8,7 +8,8 @@ run=$1
 gw_load
 gw_tail "$run/worker.log" 20
 if [ ${#gw_lines[@]} -gt 0 ]; then printf '%s\n' "${gw_lines[@]}"; fi
-tail -n 1 -- "$run/status"
+last=$(tail -n 1 -- "$run/status" 2>/dev/null)
+case $last in *'"event":"fail"'*) printf '%s\n' "$last" ;; esac
 { read -r pid <"$run/worker.pid"; } 2>/dev/null || pid=''
 if [ -n "$pid" ] && gw_alive "$pid"; then exit 0; fi
 # Only the agent runs where the worker is not started by it.
