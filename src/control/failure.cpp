@@ -175,7 +175,9 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
       context.env.log.warning("cause_sharpened", fuller.verdict.summary,
                               {{"worker", failure.worker.str()},
                                {"cause", std::string(to_string(fuller.verdict.cause))},
-                               {"evidence", fuller.verdict.evidence_line}});
+                               {"evidence", fuller.verdict.evidence_line},
+                               {"advice", fuller.verdict.advice},
+                               {"fingerprint", fuller.verdict.fingerprint}});
     }
   }
   ports::WorkerChange change;
