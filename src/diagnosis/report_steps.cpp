@@ -38,13 +38,35 @@ std::optional<Step> way_back(const Change& change) {
   return step;
 }
 
+/// What the advice names in backticks, with the newest worker in place of WORKER.
+void add_commands(const ReportedCause& cause, std::vector<std::string>& commands) {
+  std::string_view rest = cause.advice;
+  for (std::size_t open = rest.find('`'); open != std::string_view::npos; open = rest.find('`')) {
+    rest.remove_prefix(open + 1);
+    const std::size_t close = rest.find('`');
+    if (close == std::string_view::npos) return;
+    std::string command(rest.substr(0, close));
+    rest.remove_prefix(close + 1);
+    constexpr std::string_view kWorker = " WORKER";
+    // A variable's name is none.
+    if (const auto at = command.find(kWorker);
+        at != std::string::npos && command.substr(at + kWorker.size()).find('_') != 0)
+      command.replace(at + 1, kWorker.size() - 1, cause.newest.str());
+    const bool typed = command.starts_with("gpuwarden ") || command.starts_with("systemctl ");
+    if (typed && std::find(commands.begin(), commands.end(), command) == commands.end())
+      commands.push_back(std::move(command));
+  }
+}
+
 /// What the operator sees and types for one fault.
 Step mend(const ReportedCause& cause) {
   Step step;
   step.text = fmt::format("{}: {}", cause.cause,
                           cause.advice.empty() ? "see what is known of the newest one" : cause.advice);
   step.commands.push_back("gpuwarden worker " + cause.newest.str());
+  add_commands(cause, step.commands);
   if (cause.scope == "image_and_script" || cause.scope == "request" || cause.scope == "placement") {
+    std::erase(step.commands, "systemctl reload gpuwarden");
     step.commands.emplace_back(kEdit);
     step.commands.emplace_back(kCheck);
   }

@@ -182,6 +182,22 @@ TEST(Report, NamesTheWorkerToLookAtAndWhereToMend) {
                                "gpu-default-20251015180000-00000001\n$ sudoedit"));
 }
 
+TEST(Report, WhatTheAdviceNamesIsThereToBeTypedForTheNewestWorker) {
+  FailedWorker failure = failed(1, 1min);
+  failure.advice =
+      "Mend `WORKER_START_CMD`; see `gpuwarden logs WORKER --source container`, then `systemctl reload "
+      "gpuwarden` or ` left open";
+  const auto fixes = make_report(incident_of({failure}), 2h).fixes;
+  EXPECT_EQ(fixes.at(0).commands,
+            (std::vector<std::string>{"gpuwarden worker gpu-default-20251015180000-00000001",
+                                      "gpuwarden logs gpu-default-20251015180000-00000001 --source container",
+                                      "sudoedit /etc/gpuwarden/gpuwarden.env",
+                                      "gpuwarden config --check && systemctl reload gpuwarden"}));
+  failure.scope = "host";
+  EXPECT_EQ(make_report(incident_of({failure}), 2h).fixes.at(0).commands.back(),
+            "systemctl reload gpuwarden");
+}
+
 TEST(Report, ATaskThatIsLostForGoodIsAThingToDoAndTheOthersAreAccountedFor) {
   Incident incident = incident_of({failed(1, 1min)});
   incident.tasks = {{"Failed", 1}, {"Queued", 2}, {"Complete", 4}};
