@@ -52,11 +52,15 @@ BreakerMemory closed(const BreakerMemory& kept, std::string reason) {
   return next;
 }
 
+std::string newest_words(const Tally& tally) {
+  return tally.newest_words.empty() ? "failures" : tally.newest_words;
+}
+
 BreakerMemory after_probe(const BreakerInput& input, const Settings& settings) {
   const BreakerMemory& kept = input.kept;
   if (input.tally.newest)
     return opened(input, settings, next_pause(kept.pause, settings),
-                  fmt::format("the canary failed: {}", cause_words(input.tally.newest_failure)));
+                  fmt::format("the canary failed: {}", input.tally.newest_words));
   const int successes = std::max(kept.canary_successes, input.tally.successes);
   if (successes >= kSuccessesToClose) return closed(kept, fmt::format("{} canaries came up", successes));
   BreakerMemory next = kept;
@@ -149,7 +153,7 @@ std::optional<std::string> beyond_places(const Scopes& scopes, const std::vector
                                      [&](const Start* start) { return !(start->place() == newest); });
   if (!elsewhere) return std::nullopt;
   return fmt::format("the last {} starts all failed, wherever they were, newest: {}", lost,
-                     cause_words(all.back()->outcome));
+                     cause_words(*all.back()->outcome));
 }
 
 /// A canary of that generation or a later one (whose state could not be saved yet) on its way.
@@ -192,19 +196,17 @@ Scopes judge_places(BreakerInput& input, const Evidence& evidence, const Breaker
 
 std::optional<std::string> reason_to_open(const Tally& tally, const Settings& settings) {
   if (tally.certain)
-    return fmt::format("failed twice, and the next try would fail the same way: {}",
-                       cause_words(tally.repeated_certain));
+    return fmt::format("failed twice, and the next try would fail the same way: {}", tally.certain_words);
   if (tally.repeats)
     return fmt::format("{} starts in a row failed in the same new way: {}", tally.failures_in_a_row,
-                       cause_words(tally.repeated));
+                       tally.repeats_words);
   if (tally.outcomes >= std::max(1, settings.min_workers_for_rate) &&
       tally.failures > settings.max_failure_rate * tally.outcomes)
     return fmt::format("{:g} of {} starts failed within {} ({}), newest: {}", tally.failures, tally.outcomes,
-                       format_duration(settings.failure_window), figures(tally),
-                       cause_words(tally.newest_failure));
+                       format_duration(settings.failure_window), figures(tally), newest_words(tally));
   if (tally.alarmed)
     return fmt::format("far more starts fail than usual ({}), newest: {}", figures(tally),
-                       cause_words(tally.newest_failure));
+                       newest_words(tally));
   return std::nullopt;
 }
 

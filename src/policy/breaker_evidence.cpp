@@ -122,7 +122,7 @@ void find_repeats(Tally& tally, const View& view, const std::vector<StartUnderWa
     if (std::any_of(under_way.begin(), under_way.end(), between)) continue;
     if (is_sporadic(view, run.fingerprint)) continue;
     tally.repeats = run.first->cause;
-    tally.repeated = run.first;
+    tally.repeats_words = cause_words(*run.first);
     tally.fingerprint = run.fingerprint;
     return;
   }
@@ -186,10 +186,9 @@ Evidence collect_evidence(const Snapshot& snapshot, const Settings& settings) {
   return evidence;
 }
 
-std::string cause_words(const StartOutcome* failure) {
-  if (failure == nullptr) return "failures";
-  const std::string_view name = to_string(failure->cause);
-  return failure->summary.empty() ? std::string(name) : fmt::format("{}: {}", name, failure->summary);
+std::string cause_words(const StartOutcome& failure) {
+  const std::string_view name = to_string(failure.cause);
+  return failure.summary.empty() ? std::string(name) : fmt::format("{}: {}", name, failure.summary);
 }
 
 bool is_certain(FailureCause cause) {
@@ -224,14 +223,14 @@ Tally tally(const View& view, const std::vector<StartUnderWay>& under_way, const
       if (last_failed) result.had_trouble = true;
       if (!result.newest) {
         result.newest = outcome.cause;
-        result.newest_failure = &outcome;
+        result.newest_words = cause_words(outcome);
       }
       if (in_a_row) {
         ++result.failures_in_a_row;
         if (is_second(outcome.cause)) {
           result.certain = outcome.cause;
           // Both are of this cause; the newer one speaks where the newest failure is.
-          result.repeated_certain = result.newest == outcome.cause ? result.newest_failure : &outcome;
+          result.certain_words = result.newest == outcome.cause ? result.newest_words : cause_words(outcome);
         }
       }
     }

@@ -61,28 +61,28 @@ using View = std::vector<const Start*>;
 
 /// What a view says.
 struct Tally {
-  int outcomes{0};                     ///< in the operator's window
-  double failures{0};                  ///< in the operator's window; slow successes are halves
-  int failures_in_a_row{0};            ///< newest ones, however old
-  int successes{0};                    ///< of all ages
-  int successes_since_trouble{0};      ///< newer than the newest two failures in a row
-  bool had_trouble{false};             ///< two failures in a row were found
-  double score{0};                     ///< CUSUM, over all ages
-  bool alarmed{false};                 ///< by CUSUM
-  std::optional<FailureCause> newest;  ///< cause of the newest failure
-  const StartOutcome* newest_failure{nullptr};
-  std::optional<FailureCause> certain;    ///< a cause that repeats by nature was seen twice since a success
-  std::optional<FailureCause> repeats;    ///< the newest starts failed in the same way, and that way is new
-  std::string fingerprint;                ///< of `repeats`
-  const StartOutcome* repeated{nullptr};  ///< the newest of `repeats`
-  const StartOutcome* repeated_certain{nullptr};  ///< the newest of `certain`
+  int outcomes{0};                      ///< in the operator's window
+  double failures{0};                   ///< in the operator's window; slow successes are halves
+  int failures_in_a_row{0};             ///< newest ones, however old
+  int successes{0};                     ///< of all ages
+  int successes_since_trouble{0};       ///< newer than the newest two failures in a row
+  bool had_trouble{false};              ///< two failures in a row were found
+  double score{0};                      ///< CUSUM, over all ages
+  bool alarmed{false};                  ///< by CUSUM
+  std::optional<FailureCause> newest;   ///< cause of the newest failure
+  std::string newest_words;             ///< `newest` with its one-line cause
+  std::optional<FailureCause> certain;  ///< a cause that repeats by nature was seen twice since a success
+  std::optional<FailureCause> repeats;  ///< the newest starts failed in the same way, and that way is new
+  std::string fingerprint;              ///< of `repeats`
+  std::string repeats_words;            ///< the same of the newest of `repeats`
+  std::string certain_words;            ///< the same of the newest of `certain`
 };
 /// `under_way` = those starts on their way that belong to the view.
 Tally tally(const View& view, const std::vector<StartUnderWay>& under_way, const Settings& settings);
 
 /// The same words wherever a failure is told: "start_failed: the worker ended at once: unknown argument --x".
-/// Only the cause where nothing more is known; "failures" where there is none.
-std::string cause_words(const StartOutcome* failure);
+/// Only the cause where nothing more is known.
+std::string cause_words(const StartOutcome& failure);
 
 /// Unauthorized, invalid request, no balance, refused SSH key: the next try must fail the same way.
 bool is_certain(FailureCause cause);

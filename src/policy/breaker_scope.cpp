@@ -45,11 +45,11 @@ std::optional<std::string> reason_to_open(const Evidence& evidence, const ScopeK
                                           const Tally& tally) {
   if (tally.repeats && !is_known_elsewhere(evidence, key.place, tally.fingerprint))
     return fmt::format("{} starts there in a row failed in the same new way: {}", tally.failures_in_a_row,
-                       cause_words(tally.repeated));
+                       tally.repeats_words);
   if (!tally.alarmed) return std::nullopt;
   return fmt::format("{} of {} starts there failed ({}), newest: {}",
                      static_cast<int>(view.size()) - tally.successes, view.size(), figures(tally),
-                     cause_words(tally.newest_failure));
+                     tally.newest_words);
 }
 
 struct Judge {
@@ -95,7 +95,7 @@ struct Judge {
     }
     if (there.newest)
       return open(scope, key, next_pause(scope.pause, settings),
-                  fmt::format("the canary failed: {}", cause_words(there.newest_failure)));
+                  fmt::format("the canary failed: {}", there.newest_words));
     scope.canary_successes = std::max(scope.canary_successes, there.successes);
     if (scope.canary_successes < kSuccessesToClose) return;
     change(scope, key, BreakerState::closed, fmt::format("{} canaries came up", kSuccessesToClose));
