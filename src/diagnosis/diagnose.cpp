@@ -91,6 +91,14 @@ const Candidate* best_for(const std::vector<Candidate>& found, FailureCause caus
   return best == found.end() ? nullptr : &*best;
 }
 
+/// What the container itself says about a login that failed tells more than what our end saw of it.
+std::string line_of_container(FailureCause cause, const std::vector<Candidate>& found, std::string ours) {
+  const auto own = std::find_if(found.begin(), found.end(), [&](const Candidate& c) {
+    return c.cause == cause && c.find->from_host && c.weight >= static_cast<int>(Strength::specific) * 10;
+  });
+  return own == found.end() ? std::move(ours) : own->find->line;
+}
+
 /// A line that goes with a cause which other facts have named.
 std::string line_for(FailureCause cause, const std::vector<Candidate>& found, const Scan& scan,
                      const Structured& facts, std::string_view words) {
@@ -129,8 +137,11 @@ Decision decide(const Evidence& evidence, std::optional<FailureCause> suspected,
       return {state.cause, line_for(state.cause, found, scan, facts, state.words)};
     const bool overruled =
         best != nullptr && best->weight >= kRoot && best->cause != api->cause && (!early || by_ssh);
-    const bool weak = api->cause == provision_timeout || (!early && api->cause != pod_vanished);
-    if (!overruled && !(weak && best != nullptr)) return {api->cause, std::move(api->words)};
+    const bool by_login = api->cause == ssh_auth_failed || api->cause == ssh_host_key_mismatch;
+    const bool weak = api->cause == provision_timeout || (!early && api->cause != pod_vanished && !by_login);
+    if (!overruled && !(weak && best != nullptr))
+      return {api->cause,
+              by_ssh ? line_of_container(api->cause, found, std::move(api->words)) : std::move(api->words)};
   }
   if (const auto checked = cause_by_check(scan, stage)) {
     const FactCause state = cause_by_state(evidence, stage, facts);

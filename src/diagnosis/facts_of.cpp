@@ -140,13 +140,18 @@ std::optional<FailureCause> cause_by_runpod(const Evidence::ApiAnswer& api, Stag
   return creating ? cause_of_create(status, low) : std::nullopt;
 }
 
-std::optional<FailureCause> cause_by_ssh(Stage stage, const Answer& answer) {
-  // What git over SSH says is in the tails; this is our own session.
-  if (stage != Stage::connect && stage != Stage::unknown && stage != Stage::provision) return std::nullopt;
+/// Our own session; what git over SSH says is in the tails.
+std::optional<FailureCause> cause_by_ssh(const Evidence& evidence, Stage stage, const Answer& answer) {
+  const bool connecting = stage == Stage::connect || stage == Stage::unknown || stage == Stage::provision;
+  // Later only what the other end says of keys: a step goes on without our session.
+  if (!connecting && (evidence.exit_code || !evidence.signal.empty())) return std::nullopt;
   if (answer.trouble == Trouble::ssh_host_key) return ssh_host_key_mismatch;
   if (answer.trouble == Trouble::ssh_auth) return ssh_auth_failed;
+  if (!connecting) return std::nullopt;
   if (answer.trouble == Trouble::sshd) return ssh_unreachable;
-  if (contains_any(answer.low, "host key|hostkey|fingerprint|known hosts|known_hosts|the host shows the key"))
+  if (contains_any(answer.low,
+                   "host key|hostkey|fingerprint|known hosts|known_hosts|knownhost|pinned|"
+                   "the host shows the key"))
     return ssh_host_key_mismatch;
   if (contains_any(
           answer.low,
@@ -160,6 +165,8 @@ std::optional<FailureCause> cause_by_supabase(const Evidence::ApiAnswer& api, St
   const int status = api.status.value_or(0);
   const auto trouble = answer.trouble;
   const bool refused = status == 401 || status == 403 || (status != 0 && trouble == Trouble::credentials);
+  // Before there is a pod to ask, the key that is refused is our own.
+  if (refused && (stage == Stage::provision || stage == Stage::connect)) return unauthorized;
   const bool missing = status == 404 || status == 400 || status == 406;
   if (refused || missing || trouble == Trouble::credentials) return cause_of(Trouble::credentials, stage);
   return stage == Stage::unknown ? std::nullopt : cause_of(Trouble::network, stage);
@@ -193,7 +200,7 @@ std::optional<FactCause> cause_by_api(const Evidence& evidence, Stage stage) {
   std::optional<FailureCause> cause;
   Answer answer = telling_line(evidence.api->detail);
   if (service == "runpod") cause = cause_by_runpod(*evidence.api, stage, answer);
-  if (service == "ssh") cause = cause_by_ssh(stage, answer);
+  if (service == "ssh") cause = cause_by_ssh(evidence, stage, answer);
   if (service == "supabase") cause = cause_by_supabase(*evidence.api, stage, answer);
   if (!cause) return std::nullopt;
   std::string words = std::move(answer.line);

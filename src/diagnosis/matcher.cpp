@@ -1,10 +1,14 @@
 #include "matcher.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "name_words.hpp"
 #include "text.hpp"
 
 namespace gpuwarden::diagnosis {
@@ -14,7 +18,8 @@ constexpr std::size_t kGram = 4;
 /// What `*` may stand for, and how often a line is searched for what follows one: a hostile line of words
 /// that begin many patterns costs little more than its length.
 constexpr std::size_t kLongestGap = 300;
-constexpr std::size_t kMostSearches = 5000;
+constexpr std::size_t kFewestSearches = 64;
+constexpr std::size_t kBytesPerSearch = 32;
 constexpr std::size_t kBuckets = 8192;
 
 std::size_t bucket_of(const char* text) {
@@ -28,37 +33,68 @@ std::string_view unanchored(std::string_view pattern) {
   return pattern;
 }
 
+/// Up to eight characters in one number.
+std::uint64_t head_of(std::string_view text) {
+  std::uint64_t head = 0;
+  std::memcpy(&head, text.data(), std::min(text.size(), sizeof head));
+  return head;
+}
+
 /// Rules by the first four characters of their patterns: most positions of a line fit none of them.
 class Index {
  public:
-  Index() {
-    heads_.fill(kNone);
-    for (const auto rules : {provider_rules(), gpu_rules(), storage_rules(), ssh_git_rules(), package_rules(),
-                             program_rules(), network_rules(), generic_rules()})
-      add(rules);
-  }
-
   struct Entry {
     const Rule* rule;
-    std::uint16_t order;
-    std::uint16_t next;
+    std::uint32_t rank;  ///< the higher one decides: by strength, then by place in the tables
+    std::uint64_t head;  ///< what a line must begin with, as far as `mask` says
+    std::uint64_t mask;
+    bool one_word;  ///< the pattern may stand inside a name
   };
-  static constexpr std::uint16_t kNone = 0xFFFF;
-  std::uint16_t head(const char* text) const { return heads_[bucket_of(text)]; }
-  const Entry& entry(std::uint16_t at) const { return entries_[at]; }
 
- private:
-  void add(std::span<const Rule> rules) {
-    for (const Rule& rule : rules) {
-      const std::size_t bucket = bucket_of(unanchored(rule.pattern).data());
-      const auto at = static_cast<std::uint16_t>(entries_.size());
-      entries_.push_back({&rule, at, heads_.at(bucket)});
-      heads_.at(bucket) = at;
+  Index() {
+    std::vector<Entry> all;
+    for (const auto rules : {provider_rules(), gpu_rules(), storage_rules(), ssh_git_rules(), package_rules(),
+                             program_rules(), network_rules(), generic_rules()}) {
+      for (const Rule& rule : rules) all.push_back(entry_of(rule, all.size()));
+    }
+    // Each bucket's entries lie together, the one that decides most first.
+    std::sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) {
+      const std::size_t left = bucket_of(unanchored(a.rule->pattern).data());
+      const std::size_t right = bucket_of(unanchored(b.rule->pattern).data());
+      return left != right ? left < right : a.rank > b.rank;
+    });
+    entries_ = std::move(all);
+    for (std::size_t at = 0; at < entries_.size(); ++at) {
+      Range& range = ranges_.at(bucket_of(unanchored(entries_[at].rule->pattern).data()));
+      if (range.end == 0) range.begin = static_cast<std::uint16_t>(at);
+      range.end = static_cast<std::uint16_t>(at + 1);
     }
   }
 
+  std::span<const Entry> at(const char* text) const {
+    const Range range = ranges_[bucket_of(text)];
+    return std::span(entries_).subspan(range.begin, range.end - range.begin);
+  }
+
+ private:
+  struct Range {
+    std::uint16_t begin{0};
+    std::uint16_t end{0};
+  };
+
+  static Entry entry_of(const Rule& rule, std::size_t order) {
+    constexpr std::uint32_t kMostRules = 0xFFFF;
+    const std::string_view pattern = unanchored(rule.pattern);
+    const std::string_view first = pattern.substr(0, pattern.find('*'));
+    const std::uint64_t mask = head_of(std::string(std::min(first.size(), sizeof mask), '\xFF'));
+    return {
+        &rule,
+        (static_cast<std::uint32_t>(rule.strength) << 16U) + kMostRules - static_cast<std::uint32_t>(order),
+        head_of(first) & mask, mask, pattern.find_first_of(" */") == std::string_view::npos};
+  }
+
   std::vector<Entry> entries_;
-  std::array<std::uint16_t, kBuckets> heads_{};
+  std::array<Range, kBuckets> ranges_{};
 };
 
 /// The pieces between `*` one after the other; the first one exactly at `at`.
@@ -92,7 +128,8 @@ bool anchored_right(const Rule& rule, std::string_view low, std::size_t at, std:
   if (rule.pattern.size() > kError.size() && rule.pattern.starts_with(kError) && at > 0 &&
       is_alnum(low[at - 1]))
     return false;
-  if (rule.pattern.front() == '^') return at == message || at == 0;
+  if (rule.pattern.front() == '^')
+    return at == message || at == 0 || (at > message && is_module_path(low.substr(message, at - message)));
   if (rule.pattern.front() == '=') return trimmed(low.substr(message)) == unanchored(rule.pattern);
   return true;
 }
@@ -102,18 +139,20 @@ bool anchored_right(const Rule& rule, std::string_view low, std::size_t at, std:
 std::optional<Match> best_match(std::string_view low, std::size_t message) {
   static const Index index;
   std::optional<Match> best;
-  std::uint16_t best_order = 0;
-  std::size_t searches = kMostSearches;
+  std::uint32_t best_rank = 0;
+  std::size_t searches = kFewestSearches + low.size() / kBytesPerSearch;
   for (std::size_t at = 0; at + kGram <= low.size(); ++at) {
-    for (std::uint16_t e = index.head(low.data() + at); e != Index::kNone; e = index.entry(e).next) {
-      const Index::Entry& entry = index.entry(e);
+    const auto entries = index.at(low.data() + at);
+    if (entries.empty()) continue;
+    const std::uint64_t head = head_of(low.substr(at));
+    for (const Index::Entry& entry : entries) {
+      if (entry.rank <= best_rank) break;
       const Rule& rule = *entry.rule;
-      const bool better = !best || rule.strength > best->rule->strength ||
-                          (rule.strength == best->rule->strength && entry.order < best_order);
-      if (better && fits(unanchored(rule.pattern), low, at, searches) &&
-          anchored_right(rule, low, at, message)) {
+      if ((head & entry.mask) == entry.head && fits(unanchored(rule.pattern), low, at, searches) &&
+          anchored_right(rule, low, at, message) &&
+          !(entry.one_word && is_in_a_name(rule.trouble == Trouble::generic, low, at))) {
         best = Match{&rule, at};
-        best_order = entry.order;
+        best_rank = entry.rank;
       }
     }
   }

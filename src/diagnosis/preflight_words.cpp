@@ -6,6 +6,19 @@
 #include "text.hpp"
 
 namespace gpuwarden::diagnosis {
+namespace {
+
+/// "0 MB free", but not "81920 MiB".
+bool speaks_of_nothing_left(std::string_view low) {
+  for (const std::string_view words : {"0 mb", "0 bytes", "0 b ", "0 mib", "0 gb", "0 gib", "0b "}) {
+    for (std::size_t at = low.find(words); at != std::string_view::npos; at = low.find(words, at + 1)) {
+      if (at == 0 || !(is_digit(low[at - 1]) || low[at - 1] == '.' || low[at - 1] == ',')) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 bool is_preflight_complaint(std::string_view low) {
   static const WordSet words(
@@ -13,12 +26,11 @@ bool is_preflight_complaint(std::string_view low) {
       "|non-|missing|less|insufficient|denied|100%|unable|cannot|"
       "can't|couldn't|too |minimum|min |expected|unexpected|refused|reject|timed out|timeout|exceed|bad "
       "|wrong|"
-      "invalid|0 mb|0 bytes|0 b |0 mib|0b "
-      "|empty|unset|expired|revoked|disabled|unknown|unregistered|malformed|"
+      "invalid|empty|unset|expired|revoked|disabled|unknown|unregistered|malformed|"
       "mismatch|without|stale|is down|zero|lost|broken|unsupported|unavailable|must "
       "|lower|smaller|fewer|blocked|"
       "read-only|readonly| full|none|never|corrupt|unauthori|forbidden| old");
-  return words.in(low);
+  return words.in(low) || speaks_of_nothing_left(low);
 }
 
 std::optional<Trouble> preflight_topic(std::string_view low) {

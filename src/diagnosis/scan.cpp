@@ -77,7 +77,15 @@ Weight weight_of(std::string_view source, Stage stage, const Evidence& evidence)
 bool is_for_host_to_say(Trouble trouble) {
   return trouble == Trouble::entrypoint || trouble == Trouble::container ||
          trouble == Trouble::container_gpu || trouble == Trouble::spot || trouble == Trouble::pod_gone ||
-         trouble == Trouble::memory;
+         trouble == Trouble::memory || trouble == Trouble::crash;
+}
+
+/// Python's own warnings that name what the program could not do without: the exception after them is only
+/// the consequence.
+bool names_what_is_missing(std::string_view low, const Find& find, Stage stage) {
+  if (low.find("userwarning: ") == std::string_view::npos) return false;
+  return (find.trouble == Trouble::disk && find.strength == Strength::root) ||
+         (find.trouble == Trouble::package && find.strength == Strength::specific && stage == Stage::setup);
 }
 
 /// The part of a very long line that holds the match.
@@ -130,6 +138,7 @@ class TailReader {
     if (line.empty()) return;
     const std::string low = lower(line);
     if (host_ && is_pull_progress(low)) forget(Trouble::registry);
+    if (host_ && low.find("server listening on") != std::string::npos) forget(Trouble::sshd);
     if (is_progress(line)) return;
     const LogPrefix prefix = log_prefix(line);
     const std::size_t message = prefix.message;
@@ -194,8 +203,11 @@ class TailReader {
         !(host_ && find.strength >= Strength::shell && is_for_host_to_say(find.trouble)))
       return;
     if (says_nothing_is_wrong(low)) return;
-    if (is_warning(low, message) && find.trouble != Trouble::gpu && find.trouble != Trouble::ssh_host_key &&
-        find.trouble != Trouble::registry && find.trouble != Trouble::spot) {
+    if (names_what_is_missing(low, find, stage_)) {
+      if (find.strength < Strength::root) find.strength = Strength::exception;
+    } else if (is_warning(low, message) && find.trouble != Trouble::gpu &&
+               find.trouble != Trouble::ssh_host_key && find.trouble != Trouble::registry &&
+               find.trouble != Trouble::spot) {
       find.doubtful = true;
       if (find.strength < Strength::root) find.strength = Strength::warning;
     }
@@ -207,6 +219,7 @@ class TailReader {
     if (will_be_retried(low)) find.doubtful = true;
     if (ended_) find.strength = std::min(find.strength, Strength::consequence);
     find.line = excerpt(line, match ? match->at : 0);
+    find.from_host = host_;
     scan_.finds.push_back(std::move(find));
     last_exception_ = exception ? scan_.finds.size() : last_exception_;
   }
@@ -224,6 +237,12 @@ class TailReader {
     chain_ = Chain::none;
   }
 
+  /// Before SSH answers, other programs of the container may live as they like: its sshd does not.
+  void doubt(Find& find) const {
+    const bool of_ssh = find.trouble == Trouble::sshd || find.trouble == Trouble::ssh_auth;
+    if (!(host_ && stage_ == Stage::connect && of_ssh)) find.doubtful = true;
+  }
+
   void judge(Recovery recovery) {
     if (scan_.finds.size() == first_) return;
     switch (recovery) {
@@ -231,13 +250,12 @@ class TailReader {
         return;
       case Recovery::life:
         for (std::size_t i = std::max(first_, doubted_); i < scan_.finds.size(); ++i) {
-          if (scan_.finds[i].strength <= Strength::exception) scan_.finds[i].doubtful = true;
+          if (scan_.finds[i].strength <= Strength::exception) doubt(scan_.finds[i]);
         }
         doubted_ = scan_.finds.size();
         return;
       case Recovery::success:
-        for (std::size_t i = std::max(first_, set_aside_); i < scan_.finds.size(); ++i)
-          scan_.finds[i].doubtful = true;
+        for (std::size_t i = std::max(first_, set_aside_); i < scan_.finds.size(); ++i) doubt(scan_.finds[i]);
         set_aside_ = scan_.finds.size();
         return;
       case Recovery::explicit_recovery:

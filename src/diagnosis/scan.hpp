@@ -14,8 +14,9 @@ namespace gpuwarden::diagnosis {
 struct Find {
   Trouble trouble{Trouble::generic};
   Strength strength{Strength::warning};
-  std::string line;      ///< cleaned, cut around the match
-  bool doubtful{false};  ///< life went on after it: counts only where nothing else does
+  std::string line;       ///< cleaned, cut around the match
+  bool doubtful{false};   ///< life went on after it: counts only where nothing else does
+  bool from_host{false};  ///< the container's log or the host's, not a program's own
 };
 
 /// What a failed step of the startup script said of itself in its status line.

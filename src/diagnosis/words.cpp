@@ -11,7 +11,7 @@ std::string_view words_for(FailureCause cause) {
     case FailureCause::invalid_request:
       return "Runpod refuses what was asked for";
     case FailureCause::unauthorized:
-      return "Runpod refuses the API key";
+      return "the API key is refused";
     case FailureCause::image_pull_failed:
       return "the image could not be pulled";
     case FailureCause::provision_timeout:

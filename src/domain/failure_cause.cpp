@@ -18,7 +18,8 @@ const std::vector<CauseFacts> kCauses{
      "Runpod refuses what we ask for: compare RUNPOD_* with the evidence, `gpuwarden config --explain` and "
      "`gpuwarden doctor`"},
     {unauthorized, "unauthorized", "provision", true, request,
-     "The key is refused: set a valid RUNPOD_API_KEY with write permission, then `gpuwarden doctor`"},
+     "The key is refused: set a valid RUNPOD_API_KEY with write permission, or a valid SUPABASE_SECRET_KEY "
+     "where the evidence names Supabase, then `gpuwarden doctor`"},
     {image_pull_failed, "image_pull_failed", "provision", true, image_and_script,
      "Check RUNPOD_WORKER_IMAGE (name, tag, architecture) and RUNPOD_REGISTRY_ID for private images, then "
      "`systemctl reload gpuwarden`"},
