@@ -48,6 +48,9 @@ boost::asio::awaitable<int> status(Scope scope) {
     co_return kDone;
   }
   print_status(*json, scope.output);
+  const bool fails = json->contains("failing") && !json->at("failing").empty();
+  if (fails && (*json)["daemon"].is_object())
+    next = "Next: gpuwarden report, gpuwarden failures, gpuwarden worker ID";
   scope.output.out << "\n" << next << "\n";
   co_return kDone;
 }

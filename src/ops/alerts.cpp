@@ -37,7 +37,7 @@ Alert breaker_alert(bool open, const std::string& reason, WallTime at) {
                      : make("breaker_closed", "The breaker is closed: pods are created again.", at);
   alert.evidence = reason;
   if (open)
-    alert.advice = "See what the workers die of: gpuwarden failures. It closes by itself once that is mended";
+    alert.advice = "See what the workers die of: gpuwarden report. It closes by itself once that is mended";
   return alert;
 }
 

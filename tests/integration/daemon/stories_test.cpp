@@ -29,7 +29,7 @@ TEST(Stories, AHealthyWorkersLifeIsToldWhileItLivesAndAfterItIsGone) {
   Stack::Options options;
   options.overrides = {{"MAX_ACTIVE_GPUS", "1"}};
   Stack stack(options);
-  stack.add_tasks(1, 8.0);
+  stack.add_tasks(1, 30.0);  // long enough to be looked at on a slow machine
   stack.start_daemon();
   const std::string id = busy_worker(stack);
   const std::string end = id.substr(id.rfind('-') + 1);
@@ -38,7 +38,7 @@ TEST(Stories, AHealthyWorkersLifeIsToldWhileItLivesAndAfterItIsGone) {
   EXPECT_EQ(live.exit_code, 0);
   EXPECT_THAT(live.output, HasSubstr(id + ": worker.log on the pod, by SSH\n"));
   EXPECT_THAT(live.output, HasSubstr("worker " + id + " is up\n"));
-  EXPECT_THAT(live.output, HasSubstr("working for 8"));
+  EXPECT_THAT(live.output, HasSubstr("working for 30"));
   EXPECT_THAT(stack.cli({"logs", id, "--source", "bootstrap"}).output,
               HasSubstr("bootstrap.log on the pod, by SSH"));
   EXPECT_THAT(stack.cli({"logs", id, "--source", "system"}).output,

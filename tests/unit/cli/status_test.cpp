@@ -55,7 +55,7 @@ TEST(StatusCommand, AsksTheDaemonAndTellsItAtAGlance) {
             "Latest errors\n"
             "  spawn gpu-b: no capacity\n"
             "\n"
-            "Next: gpuwarden plan, gpuwarden failures, gpuwarden worker ID\n");
+            "Next: gpuwarden report, gpuwarden failures, gpuwarden worker ID\n");
 }
 
 TEST(StatusCommand, PassesTheDaemonsJsonOn) {
