@@ -197,6 +197,9 @@ Structured structured_of(const Evidence& evidence, const Scan& scan) {
 std::optional<FactCause> cause_by_api(const Evidence& evidence, Stage stage) {
   if (!evidence.api) return std::nullopt;
   const std::string service = lower(evidence.api->service);
+  // An answer that was right is no trouble; ssh ends with 255.
+  const int status = evidence.api->status.value_or(0);
+  if (service != "ssh" && status >= 200 && status < 300) return std::nullopt;
   std::optional<FailureCause> cause;
   Answer answer = telling_line(evidence.api->detail);
   if (service == "runpod") cause = cause_by_runpod(*evidence.api, stage, answer);

@@ -91,7 +91,7 @@ TEST(Verdicts, ComeFastForTheLargestEvidence) {
   // each.
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(diagnose(evidence).cause, FailureCause::worker_crashed);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(40));
 }
 
 TEST(Verdicts, ComeFastForLinesThatAlmostFitManyRules) {
@@ -108,8 +108,9 @@ TEST(Verdicts, ComeFastForLinesThatAlmostFitManyRules) {
         evidence.tails["worker"].push_back(line.substr(at, longest));
       const auto begin = std::chrono::steady_clock::now();
       diagnose(evidence);
-      // A release build takes below 10 ms; sanitizers and busy machines take their time.
-      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(400)) << word << longest;
+      // A release build takes below 10 ms; sanitizers and busy machines take their time, but work that grows
+      // with the square of the bytes takes minutes.
+      EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5)) << word << longest;
     }
   }
 }
