@@ -73,7 +73,8 @@ class Run {
   /// How long what has already gone wrong may go on by the settings' own deadlines.
   Duration patience() const {
     const policy::Settings& settings = daemons_.settings.policy;
-    Duration longest{0};
+    constexpr Duration kOneReplacement = 10min;  // of the silent, in a fleet of up to nine
+    Duration longest{0}, silent{0};
     for (const rows::WorkerRow* row : universe_.database.live_workers(kOwner)) {
       const std::string_view status = Database::status_of(*row);
       const Duration age = universe_.wall() - row->registered_at;
@@ -81,9 +82,10 @@ class Run {
       const bool hopeless = pod == nullptr || pod->fate.cause || pod->health().hung;
       if (status == "spawning" && hopeless) longest = std::max(longest, settings.spawning_timeout - age);
       if (status == "active" && hopeless) longest = std::max(longest, settings.task_stuck_timeout);
+      if (status == "active" && pod != nullptr && !pod->health().process) silent += kOneReplacement;
       if (status == "terminating") longest = std::max(longest, settings.shutdown_timeout);
     }
-    return longest + pause_of_breaker() + work();
+    return std::max(longest, silent) + pause_of_breaker() + work();
   }
 
   /// Until its canary: an open one ends its pause, a half-open one may have a canary that is lost already.
