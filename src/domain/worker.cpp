@@ -119,9 +119,9 @@ WorkerId make_doctor_name(std::string_view owner, WallTime now) {
 }
 
 bool is_doctor_name_of(std::string_view name, std::string_view owner) {
-  const std::string prefix = name_prefix(owner) + std::string(kDoctor);
-  if (!name.starts_with(prefix)) return false;
-  const std::string_view stamp = name.substr(prefix.size());
+  const std::string head = name_prefix(owner) + std::string(kDoctor);
+  if (!name.starts_with(head)) return false;
+  const std::string_view stamp = name.substr(head.size());
   return stamp.size() == kStampDigits &&
          std::all_of(stamp.begin(), stamp.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
