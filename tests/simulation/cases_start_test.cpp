@@ -247,7 +247,7 @@ TEST(SimulationCase14, EvidenceThatHangsHoldsUpItsOwnPodAlone) {
   const MonoTime failed = world.universe.now();
   const std::uint64_t ticks = world.ticks;
   ASSERT_TRUE(world.until([&] { return world.pod_of(failure.worker)->ended.has_value(); }, 1min));
-  EXPECT_GE(world.universe.now() - failed, 9s) << "it was waited for";
+  EXPECT_GE(world.universe.now() - failed, 8s) << "it was waited for";
   EXPECT_LE(world.universe.now() - failed, 30s) << "COLLECT_TIMEOUT_SEC and the delete";
   world.pass(30s - (world.universe.now() - failed));
   EXPECT_GE(world.ticks - ticks, 5U);

@@ -193,7 +193,7 @@ TEST(SimulationCase15, WritesOfTheDaemonAndItsPodsThatCrossEachOtherLoseNobodysF
   EXPECT_THAT(functions, testing::IsSubsetOf({"gpuwarden_snapshot", "gpuwarden_register_worker",
                                               "gpuwarden_update_worker", "gpuwarden_fail_worker",
                                               "gpuwarden_add_evidence", "gpuwarden_save_state",
-                                              "gpuwarden_rescue_tasks"}));
+                                              "gpuwarden_rescue_tasks", "gpuwarden_prune"}));
   EXPECT_THAT(fields, testing::IsSubsetOf({"status", "phase", "step", "pod_id", "token_sha256", "cost_per_hr",
                                            "drain_reason", "end_reason", "success"}));
   EXPECT_GE(fields.size(), 5U);
