@@ -5,6 +5,7 @@
 
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/ops/plan_json.hpp"
+#include "gpuwarden/ops/snapshot_json.hpp"
 
 namespace gpuwarden::ops {
 namespace {
@@ -134,6 +135,14 @@ Json failing_json(const Snapshot& snapshot) {
                     {"newest_age_s", seconds(way.newest_age)}});
   }
   return ways;
+}
+
+std::string snapshot_json(const Snapshot& snapshot) {
+  Json workers = Json::array();
+  for (const Worker& worker : snapshot.workers) workers.push_back(worker_json(worker));
+  return dump({{"queue", queue_json(snapshot.queue)},
+               {"workers", std::move(workers)},
+               {"failing", failing_json(snapshot)}});
 }
 
 Json report_json(const control::TickReport& report) {

@@ -15,8 +15,8 @@ Json actions_json(const Plan& plan);
 Json scale_json(const ScaleFigures& scale);
 Json queue_json(const QueueDepth& queue);
 Json worker_json(const Worker& worker);
-Json breaker_json(const Snapshot& snapshot);
 Json failing_json(const Snapshot& snapshot);
+Json breaker_json(const Snapshot& snapshot);
 Json report_json(const control::TickReport& report);
 Json results_json(const std::vector<control::ActionResult>& results);
 /// Never throws on broken UTF-8.

@@ -111,7 +111,7 @@ Result<Incident> parse_incident(std::string_view body) {
   if (const json* breaker = fields.object_or_null("breaker"))
     incident.breaker = read_breaker(*breaker, problem);
   if (const json* override_row = fields.object_or_null("breaker_override"))
-    incident.breaker_override = read_override(*override_row, problem);
+    incident.breaker_override = read_override(*override_row, "breaker_override", problem);
   incident.switches = read_switches(fields.object("switches"), problem);
   incident.spent_last_day_usd = fields.number_if("spent_last_day_usd");
   Fields failed(fields.object("failed"), "failed", problem);

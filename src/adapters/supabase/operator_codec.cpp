@@ -7,6 +7,7 @@
 #include "gpuwarden/supabase/codec.hpp"
 
 #include "json_fields.hpp"
+#include "state_codec.hpp"
 
 namespace gpuwarden::supabase {
 namespace {
@@ -30,21 +31,6 @@ std::string_view word(Kind kind) {
       return "breaker_reset";
   }
   return "";
-}
-
-BreakerOverride read_override(const json& value, Fields::Problem& problem) {
-  Fields fields(value, "state.override", problem);
-  BreakerOverride out;
-  const std::string kind = fields.text("kind");
-  if (kind == "release") {
-    out.kind = BreakerOverride::Kind::release;
-  } else if (kind != "hold") {
-    fields.unknown("kind", kind);
-  }
-  out.actor = fields.text_if("actor");
-  out.reason = fields.text_if("reason");
-  out.expires_in = fields.seconds_or_null("expires_in_s");
-  return out;
 }
 
 }  // namespace
@@ -77,7 +63,7 @@ Result<ports::OperatorAnswer> parse_operator(std::string_view body) {
   result.breaker = parsed.value_or(BreakerState::closed);
   result.generation = state.integer("generation");
   if (const json* override_row = state.object_or_null("override"))
-    result.breaker_override = read_override(*override_row, problem);
+    result.breaker_override = read_override(*override_row, "state.override", problem);
   if (problem) return fail(*problem);
   return result;
 }

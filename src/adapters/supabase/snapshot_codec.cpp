@@ -227,7 +227,7 @@ Result<Snapshot> parse_snapshot(std::string_view body) {
     snapshot.breaker = read_breaker(*breaker, problem);
   }
   if (const json* override_row = fields.object_or_null("breaker_override")) {
-    snapshot.breaker_override = read_override(*override_row, problem);
+    snapshot.breaker_override = read_override(*override_row, "breaker_override", problem);
   }
   snapshot.switches = read_switches(fields.object("switches"), problem);
   snapshot.tombstones = read_all<Tombstone>(fields.array("tombstones"), read_tombstone, problem);

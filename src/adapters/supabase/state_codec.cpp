@@ -61,8 +61,8 @@ BreakerMemory read_breaker(const json& value, Problem& problem) {
   return memory;
 }
 
-BreakerOverride read_override(const json& value, Problem& problem) {
-  Fields fields(value, "breaker_override", problem);
+BreakerOverride read_override(const json& value, const char* where, Problem& problem) {
+  Fields fields(value, where, problem);
   BreakerOverride out;
   const std::string kind = fields.text("kind");
   if (kind == "release") {

@@ -13,7 +13,8 @@ namespace gpuwarden::supabase {
 
 QueueDepth read_queue(const nlohmann::json& value, Fields::Problem& problem);
 BreakerMemory read_breaker(const nlohmann::json& value, Fields::Problem& problem);
-BreakerOverride read_override(const nlohmann::json& value, Fields::Problem& problem);
+/// `where` names it in a problem.
+BreakerOverride read_override(const nlohmann::json& value, const char* where, Fields::Problem& problem);
 Switches read_switches(const nlohmann::json& value, Fields::Problem& problem);
 
 /// Each element by `read(element, index, problem)`, until the first problem.

@@ -15,19 +15,13 @@
 #include "gpuwarden/base/format.hpp"
 #include "gpuwarden/http/server.hpp"
 
+#include "process_figures.hpp"
 #include "support/stack.hpp"
 
 namespace gpuwarden::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-double resident_mb(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
-  long size = 0, resident = 0;
-  file >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024.0 * 1024.0);
-}
 
 /// A port of loopback that refuses connections until it is opened: a starting shot for processes everywhere.
 class Shot {
@@ -101,14 +95,6 @@ int fleet_size() {
 double longest_stall_ms(Stack& stack) {
   const Json status = stack.status();
   return status.is_object() ? status["daemon"].value("longest_stall_ms", 0.0) : 0.0;
-}
-
-/// Milliseconds for which the process could have run and was kept waiting by others.
-double waited_ms(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
-  double ran = 0, waited = 0;
-  file >> ran >> waited;
-  return waited / 1e6;
 }
 
 TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAndSmall) {

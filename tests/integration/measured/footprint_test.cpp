@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "process_figures.hpp"
 #include "support/stack.hpp"
 
 namespace gpuwarden::test {
@@ -17,13 +18,6 @@ using namespace std::chrono_literals;
 int from_environment(const char* name, int otherwise) {
   const char* text = std::getenv(name);
   return text == nullptr ? otherwise : std::atoi(text);
-}
-
-double resident_mb(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/statm");
-  long size = 0, resident = 0;
-  file >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1024.0 * 1024.0);
 }
 
 double cpu_seconds(pid_t pid) {
@@ -49,15 +43,6 @@ Counts counts(Stack& stack) {
   }
   return {stack.status().at("tick").get<long>(), supabase, requests.at("by_route").value("GET /v2/pods", 0L),
           requests.value("total", 0L)};
-}
-
-/// Milliseconds for which the process could have run and was kept waiting by others; nothing where the kernel
-/// does not count it.
-double waited_ms(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
-  double ran = 0, waited = 0;
-  file >> ran >> waited;
-  return waited / 1e6;
 }
 
 /// The daemon's longest stall, looked at often, less what the machine took from it meanwhile: fifty pods on
