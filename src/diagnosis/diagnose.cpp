@@ -33,8 +33,10 @@ constexpr int kHint = static_cast<int>(Strength::warning) * 10;
 int weight_of(const Find& find, const Structured& facts) {
   int weight = static_cast<int>(find.strength) * 10;
   if (find.doubtful) weight = std::min(weight, static_cast<int>(Strength::error_line) * 10 + 5);
-  // A process that was killed did not end by an exception it logged before.
-  if (facts.killed && find.strength == Strength::exception && find.trouble == Trouble::code)
+  // A process that a signal ended did not end by an exception it logged before.
+  const bool faulted = facts.signal == "SIGSEGV" || facts.signal == "SIGBUS" || facts.signal == "SIGILL" ||
+                       facts.signal == "SIGFPE";
+  if ((facts.killed || faulted) && find.strength == Strength::exception && find.trouble == Trouble::code)
     weight = static_cast<int>(Strength::error_line) * 10;
   return weight;
 }

@@ -294,6 +294,8 @@ constexpr Rule kRules[] = {
     {"back-off restarting failed container", entrypoint, S::specific},
     {"crashloopbackoff", entrypoint, S::specific},
     {"stop requested by", entrypoint, S::specific},
+    {"stopping pod", entrypoint, S::specific},
+    {"stopping container: requested", entrypoint, S::specific},
     {"stop requested from", entrypoint, S::specific},
     {"stop requested via", entrypoint, S::specific},
     {"stop requested:", entrypoint, S::specific},

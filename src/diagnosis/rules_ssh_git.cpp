@@ -191,6 +191,7 @@ constexpr Rule kRules[] = {
     {"failed loading /etc", sshd, S::specific},
     {"failed loading host key", sshd, S::specific},
     {"failed listening on", sshd, S::root},
+    {"secure shell server *fail", sshd, S::root},
     {"dropbear: command not found", sshd, S::root},
     {"dropbear: not found", sshd, S::root},
     {"dropbear * no such file", sshd, S::root},
