@@ -99,7 +99,10 @@ class Daemon {
       journal_.emplace(JournalSettings{config().daemon.journal}, world_.redactor, log_);
       loop_.on_decision = [this](const control::DecisionRecord& decision) { journal_->record(decision); };
     }
-    loop_.on_tick = [this](const control::TickReport&) { notify_.ready(); };
+    loop_.on_tick = [this](const control::TickReport&) {
+      notify_.ready();
+      memory_.after_tick(loop_.view().in_flight.size());
+    };
     loop_.on_alive = [this] {
       notify_.alive();
       if (loop_.drain() == control::Drain::under_way) notify_.extend_stop();
@@ -269,6 +272,7 @@ class Daemon {
   boost::asio::signal_set signals_;      // SIGTERM, SIGINT, SIGHUP
   boost::asio::steady_timer hard_stop_;  // ends what does not end by itself
   Notify notify_;                        // systemd
+  BurstMemory memory_;
   bool ending_{false};
 };
 

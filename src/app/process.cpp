@@ -5,12 +5,18 @@
 #include <random>
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 namespace gpuwarden::app {
+namespace {
+
+constexpr std::size_t kBurst = 8;  ///< actions at once
+
+}  // namespace
 
 void harden_process() {
   const rlimit none{0, 0};
@@ -22,6 +28,15 @@ config::Source read_source() {
   config::Source source = config::process_source();
   config::read_env_file(source);
   return source;
+}
+
+void BurstMemory::after_tick(std::size_t in_flight) {
+  if (in_flight >= kBurst) {
+    burst_ = true;
+  } else if (in_flight == 0 && burst_) {
+    burst_ = false;
+    malloc_trim(0);
+  }
 }
 
 std::string holder_name() {

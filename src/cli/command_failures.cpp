@@ -54,7 +54,7 @@ void print_each(const std::vector<ports::FailureRow>& rows, Output& output) {
   }
   table.print(output.out, output.width, output.colour);
   print_advice(causes, output);
-  output.out << "\nNext: gpuwarden worker " << printable(rows.front().worker) << "\n";
+  output.out << "\nNext: gpuwarden report, gpuwarden worker " << printable(rows.front().worker) << "\n";
 }
 
 void print_groups(const std::vector<ports::FailureGroup>& groups, Output& output) {
@@ -70,7 +70,7 @@ void print_groups(const std::vector<ports::FailureGroup>& groups, Output& output
   }
   table.print(output.out, output.width, output.colour);
   print_advice(causes, output);
-  output.out << "\nNext: gpuwarden worker " << printable(groups.front().worker)
+  output.out << "\nNext: gpuwarden report, gpuwarden worker " << printable(groups.front().worker)
              << ", gpuwarden failures --each\n";
 }
 

@@ -50,7 +50,8 @@ boost::asio::awaitable<int> report(Scope scope) {
   Redactor redactor;
   teach(redactor, scope.loaded);
   redact(*incident, redactor);
-  const diagnosis::ReportContext context = co_await ask_daemon(scope);
+  diagnosis::ReportContext context = co_await ask_daemon(scope);
+  context.retention = scope.config().control.failure_retention;
   const diagnosis::IncidentReport report = diagnosis::make_report(*incident, line.since, context);
   if (output.json) {
     print_json(output, report_json(report));

@@ -16,6 +16,7 @@
 #include "gpuwarden/policy/note.hpp"
 
 #include "beacon.hpp"
+#include "turns.hpp"
 
 namespace gpuwarden::control {
 
@@ -37,6 +38,7 @@ struct Context {
   std::string good_script;                ///< hash of that, as of the newest snapshot
   policy::Memory memory;
   Beacon beacon;
+  Turns turns;
   std::vector<policy::Note> notes;     ///< what the memory was told since the newest decision
   std::int64_t epoch{0};               ///< of the newest snapshot in which we led
   std::map<WorkerId, Worker> workers;  ///< of the newest snapshot

@@ -101,7 +101,8 @@ awaitable<void> collect_over_ssh(Bundle& bundle) {
   if (bundle.came(kOverSsh) && !ran) bundle.missing(kOverSsh, ran.error().message);
 }
 
-/// Cuts "@@ name" sections of the collect script's output; see bootstrap::collect_command.
+/// Cuts "@@ name" sections of the collect script's output; see bootstrap::collect_command. The last one is
+/// "end"; where it is another, that one may have been cut off.
 void take_sections(std::string_view output, Evidence& evidence) {
   std::string section;
   std::map<std::string, std::vector<std::string>> sections;
@@ -117,9 +118,11 @@ void take_sections(std::string_view output, Evidence& evidence) {
     output.remove_prefix(std::min(end + 1, output.size()));
   }
   for (auto& [name, lines] : sections) {
+    if (name == "end") continue;
     if (name == "bootstrap" || name == "worker" || name == "status") {
-      // A log that could not be read must not displace what was known before.
-      if (!lines.empty() || !evidence.tails.contains(name)) evidence.tails[name] = std::move(lines);
+      // A log of which nothing or only the beginning came must not displace what was known before.
+      const bool whole = !lines.empty() && name != section;
+      if (whole || !evidence.tails.contains(name)) evidence.tails[name] = std::move(lines);
       continue;
     }
     if (name == "missing") {
@@ -155,6 +158,7 @@ awaitable<void> collect_bundle(Context& context, WorkerId worker, PodId pod, Evi
               collect_over_ssh(bundle));
   };
   co_await (everything() || context.env.clock.sleep_for(limit));
+  co_await context.turns.next();
   take_sections(bundle.output, evidence);
   for (const std::string& name : bundle.outstanding)
     bundle.missing(name,

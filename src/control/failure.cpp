@@ -141,6 +141,7 @@ awaitable<Result<std::string>> delete_pod(Context& context, PodId pod) {
 awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
   context.call_off_bring_up(failure.worker);
   const MonoTime began = context.env.clock.now();
+  co_await context.turns.next();
   ports::FailureRecord record = record_of(context, failure);
   const auto marked = co_await context.env.store.fail_worker(context.fence(), record);
   if (!marked) co_return fail(marked.error().within("marking the worker as failed"));
@@ -166,6 +167,7 @@ awaitable<Result<std::string>> fail_worker(Context& context, Failure failure) {
                           to_string(record.verdict.cause), record.pod.str());
   if (!failure.pod.empty()) {
     co_await collect_bundle(context, failure.worker, failure.pod, failure.evidence);
+    co_await context.turns.next();
     ports::FailureRecord fuller = record_of(context, failure);
     const auto kept = co_await context.env.store.add_evidence(context.fence(), fuller);
     if (!kept)

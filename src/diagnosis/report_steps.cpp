@@ -215,6 +215,11 @@ std::vector<Step> next_of(const IncidentReport& report, const Incident& incident
              "complete",
              requeued, running, complete),
          {}});
+  if (report.failures > 0 && context.retention)
+    steps.push_back(
+        {fmt::format("The evidence is kept for {} (FAILURE_RETENTION_DAYS), also when the pods are gone",
+                     many(std::chrono::duration_cast<std::chrono::days>(*context.retention).count(), "day")),
+         {}});
   return steps;
 }
 

@@ -142,7 +142,7 @@ std::string Container::collect(std::string_view worker) const {
                         "Mem:           64000       21000       43000"});
   section("ps", Lines{"    PID STAT     ELAPSED   RSS COMMAND", "      1 Ss      01:00:00  3000 start.sh"});
   if (!dmesg_.empty()) section("dmesg", dmesg_);
-  return text;
+  return text + "@@ end\n";
 }
 
 }  // namespace gpuwarden::simulation

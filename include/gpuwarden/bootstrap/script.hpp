@@ -35,7 +35,8 @@ std::string follow_command(const WorkerId& worker, std::size_t offset);
 std::string probe_command(const WorkerId& worker);
 
 /// Remote command that prints the evidence: sections "@@ name" with tails of the status file, bootstrap and
-/// worker logs, and outputs of nvidia-smi, df, free, ps.
+/// worker logs, and outputs of nvidia-smi, df, free, ps. The last section is the empty one "end": without it
+/// the output was cut off.
 std::string collect_command(const WorkerId& worker);
 
 /// Logs that the scripts keep on a pod.

@@ -20,9 +20,9 @@ struct Settings {
   Duration poll{std::chrono::seconds(5)};
   Duration summary_every{std::chrono::minutes(5)};
   Duration collect_timeout{std::chrono::seconds(20)};
-  /// A timer of so long shows by its lateness how long the event loop stood still; a watchdog is fed as
-  /// often.
-  Duration stall_probe{std::chrono::milliseconds(250)};
+  /// A timer of so long shows by its lateness how long the event loop stood still, at most this much too
+  /// little; a watchdog is fed as often.
+  Duration stall_probe{std::chrono::milliseconds(20)};
   int max_actions_in_flight{64};
   /// How long failures and events are kept; whole days, one at least.
   Duration failure_retention{std::chrono::hours(24 * 30)};

@@ -106,6 +106,8 @@ struct IncidentReport {
 struct ReportContext {
   /// From the running daemon: how long until the breaker may let a canary through.
   std::optional<Duration> canary_in;
+  /// How long the records of failures are kept.
+  std::optional<Duration> retention{};
 };
 
 /// The report on the failures of the last `window`. Pure. What the records do not show is not said.

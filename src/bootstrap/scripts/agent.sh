@@ -16,23 +16,33 @@ gw_agent() {
   if ((gw_lease_ms < gw_least_lease_ms)); then gw_lease_ms=$gw_least_lease_ms; fi
   gw_own_lease_ms=$gw_lease_ms
   gw_now gw_began
-  gw_contact=$gw_began gw_busy=unknown gw_announced=0 gw_restarts=0 gw_lives=0
+  gw_contact=$gw_began gw_busy=unknown gw_announced=0 gw_restarts=0 gw_lives=0 gw_life=0 gw_watcher='' gw_unwatched=0
   gw_beating='' gw_told_drain=0 gw_stopping=0 gw_kill_at=0 gw_restart_at=0 gw_trim_at=0 gw_retry_lease=0 gw_grace_at=0
   exec {gw_events}<>"$run/events"
   trap gw_end_of_container TERM INT
   if [ "$1" = worker ]; then gw_first_start; fi
   gw_step=over
-  local event first second third fourth
+  local line begun=''
   while :; do
     gw_do_what_is_due
     gw_next_due
-    if read -r -t "$gw_due_s" -u "$gw_events" event first second third fourth; then
-      case $event in
-        exit) gw_worker_ended "$first" ;;
-        answer) gw_answered "$first" "$second" "$third" "$fourth" ;;
-      esac
+    # The time may run out in the middle of a line: what was read so far begins the next one.
+    if IFS= read -r -t "$gw_due_s" -u "$gw_events" line; then
+      # shellcheck disable=SC2086 # our own words
+      gw_event $begun$line
+      begun=''
+    else
+      begun+=$line
     fi
   done
+}
+
+# gw_event NAME WORD...
+gw_event() {
+  case $1 in
+    exit) if (($2 == gw_life && gw_lives == 1)); then gw_worker_ended "$3"; fi ;;
+    answer) gw_answered "$2" "$3" "$4" "$5" ;;
+  esac
 }
 
 gw_first_start() {
@@ -62,6 +72,7 @@ gw_next_due() {
 
 gw_do_what_is_due() {
   local now
+  gw_look_for_end
   gw_now now
   if ((gw_announced == 0)) && [ -z "$gw_beating" ] && [ -e "$run/alive" ]; then
     gw_grace_at=$((gw_started + gw_grace_ms))
@@ -155,6 +166,19 @@ gw_stop() {
   local now
   gw_now now
   gw_kill_at=$((now + gw_stop_patience))
+}
+
+# The event tells of the worker's end at once. Where whoever watched the worker was killed itself, there is none; the
+# second look, at most 5 s later, gives one that is on its way the time to arrive.
+gw_look_for_end() {
+  local pid=''
+  if ((gw_lives == 0)) || [ -z "$gw_watcher" ] || kill -0 "$gw_watcher" 2>/dev/null; then return; fi
+  { read -r pid <"$run/worker.pid"; } 2>/dev/null
+  if [ -n "$pid" ] && gw_alive "$pid"; then return; fi
+  gw_unwatched=$((gw_unwatched + 1))
+  if ((gw_unwatched < 2)); then return; fi
+  gw_log "the worker has ended, and so has the process that watched it: its exit code is taken for 137, a kill"
+  gw_worker_ended 137
 }
 
 # gw_worker_ended CODE

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The evidence, as sections "@@ name"; with the worker's directory as argument also its files and what its settings lead
-# to. What cannot be had is a line "name: reason" in the section `missing`. All probes run at once and each is bounded in
+# to. What cannot be had is a line "name: reason" in the section `missing`; the last section is `end`. All probes run at once and each is bounded in
 # size and time, because on a sick machine any of them may hang: the whole is over within 8 s.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
@@ -194,9 +194,11 @@ if [ $redacts = yes ]; then
       tail -n 20 -- "$file" | head -c 20000
     else
       gw_tail "$file" 100
-      if [ ${#gw_lines[@]} -gt 0 ]; then printf '%s\n' "${gw_lines[@]}"; fi
+      # A line of the log that looks like the beginning of a section is none.
+      if [ ${#gw_lines[@]} -gt 0 ]; then printf '%s\n' "${gw_lines[@]/#@@ / @@ }"; fi
     fi
   done
 fi
 tell
+printf '@@ end\n'
 exit 0

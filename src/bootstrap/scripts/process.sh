@@ -1,10 +1,12 @@
 #!/bin/bash
 # The worker's processes: one session, marked in its environment, so that all of it can be found and ended.
 
-# Starts the worker command; its end comes as the event "exit CODE" at the moment it happens.
+# Starts the worker command; its end comes as the event "exit LIFE CODE" at the moment it happens.
 gw_start_worker() {
   gw_read_token
+  rm -f "$run/worker.pid"
   : >"$run/alive"
+  gw_life=$((gw_life + 1)) gw_unwatched=0
   gw_now gw_started
   (
     trap - EXIT HUP TERM
@@ -14,7 +16,7 @@ gw_start_worker() {
     export PYTHONUNBUFFERED=${PYTHONUNBUFFERED-1}
     exec {gw_nap_fd}>&- {gw_events}>&-
     if ! cd -- "$gw_where" 2>>"$run/worker.log"; then
-      gw_emit exit 1
+      gw_emit exit "$gw_life" 1
       exit
     fi
     session=()
@@ -22,8 +24,9 @@ gw_start_worker() {
     "${session[@]}" bash -c "$gw_start_cmd" </dev/null >>"$run/worker.log" 2>&1 &
     printf '%s\n' "$!" >"$run/worker.pid"
     wait "$!"
-    gw_emit exit "$?"
+    gw_emit exit "$gw_life" "$?"
   ) &
+  gw_watcher=$!
 }
 
 # Pids of everything that the worker has started, into gw_tree: its session, and what carries its mark.

@@ -184,6 +184,38 @@ TEST(Agent, StopEndsTheWholeTreeOfAStubbornWorkerAfterTenSeconds) {
   EXPECT_THAT(peer.reports("crash"), IsEmpty()) << "what we ended ourselves is no crash";
 }
 
+TEST(Agent, TellsTheEndOfAWorkerThatWasKilledTogetherWithTheProcessThatWatchedIt) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  ASSERT_EQ(pod.launch().story().back(), "start end");
+  const std::string stat = read_text("/proc/" + std::to_string(pod.pid_in("worker.pid")) + "/stat");
+  const int watcher = std::atoi(stat.c_str() + stat.rfind(')') + 4);
+  ASSERT_GT(watcher, 1);
+  ::kill(watcher, SIGKILL);
+  std::this_thread::sleep_for(500ms);
+  EXPECT_TRUE(Pod::alive(pod.pid_in("worker.pid"))) << "the worker itself goes on";
+  ::kill(pod.pid_in("worker.pid"), SIGKILL);
+  ASSERT_TRUE(eventually(14s, [&] { return peer.reports("crash").size() == 1; }));
+  EXPECT_EQ(peer.reports("crash")[0].report["exit_code"], 137);
+  EXPECT_THAT(pod.file("bootstrap.log"), HasSubstr("so has the process that watched it"));
+}
+
+TEST(Agent, UnderstandsAnEventOfWhichOneHalfCameBeforeItStoppedWaiting) {
+  const Site site;
+  Peer peer;
+  Pod pod(site, peer.url);
+  pod.settings.heartbeat_interval = 60s;  // otherwise answers come between the halves
+  ASSERT_EQ(pod.launch().story().back(), "start end");
+  std::this_thread::sleep_for(1s);
+  std::ofstream events(pod.directory() + "/events");
+  events << "answer heart" << std::flush;
+  std::this_thread::sleep_for(6s);  // longer than one wait of the agent
+  events << "beat drain 0 false\n" << std::flush;
+  EXPECT_TRUE(eventually(3s, [&] { return std::filesystem::exists(pod.directory() + "/drain"); }))
+      << pod.file("bootstrap.log");
+}
+
 TEST(Agent, RestartsTheWorkerAsOftenAsAllowed) {
   const Site site;
   Peer peer;

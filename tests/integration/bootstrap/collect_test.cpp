@@ -38,7 +38,8 @@ struct Collect : testing::Test {
   /// Up to the worker's start, and its death.
   void crashed() {
     site.commit(
-        "echo starting; trap 'echo \"RuntimeError: boom\"; exit 3' USR1; while :; do sleep 0.05; done");
+        "echo starting; trap 'echo \"@@ -1 +1 @@\"; echo \"RuntimeError: boom\"; exit 3' USR1; while :; do "
+        "sleep 0.05; done");
     ASSERT_EQ(pod.launch().story().back(), "start end") << pod.file("bootstrap.log");
     ::kill(pod.pid_in("worker.pid"), SIGUSR1);
     ASSERT_TRUE(eventually(5s, [&] { return peer.reports("crash").size() == 1; }))
@@ -49,7 +50,8 @@ struct Collect : testing::Test {
 TEST_F(Collect, BringsTheLogsTheMachineTheCommitTheHeartbeatsAndTheWayToTheDatabase) {
   crashed();
   auto got = collected();
-  EXPECT_THAT(got["worker"], HasSubstr("RuntimeError: boom"));
+  EXPECT_THAT(got["worker"], HasSubstr(" @@ -1 +1 @@\nRuntimeError: boom"));
+  EXPECT_TRUE(got.contains("end"));
   EXPECT_THAT(got["status"], HasSubstr(R"("step":"start","event":"fail")"));
   EXPECT_THAT(got["nvidia_smi"], HasSubstr("Driver Version: 570.86.15"));
   EXPECT_THAT(got["supabase"], HasSubstr("HTTP 200"));

@@ -90,8 +90,7 @@ int fleet_size() {
   return text == nullptr ? 10 : std::atoi(text);
 }
 
-/// Forgets the longest stall so far: the daemon counts from its start, so only what is longer than that
-/// shows.
+/// The longest since the daemon's start, so that a later one shows only where it is longer.
 double longest_stall_ms(Stack& stack) {
   const Json status = stack.status();
   return status.is_object() ? status["daemon"].value("longest_stall_ms", 0.0) : 0.0;
@@ -105,7 +104,7 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
   options.overrides = {
       {"MIN_ACTIVE_GPUS", std::to_string(pods)},
       {"MAX_ACTIVE_GPUS", std::to_string(pods)},
-      {"ORCHESTRATOR_POLL_SEC", "5"},
+      {"ORCHESTRATOR_POLL_SEC", "2"},
       {"HEARTBEAT_INTERVAL_SEC", "20"},
       {"HEARTBEAT_TIMEOUT_SEC", "120"},
       {"MAX_SPAWNS_PER_MINUTE", "120"},
@@ -120,9 +119,11 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
            ") 2>/dev/null; do sleep 0.5; done; echo \"RuntimeError: CUDA error: unspecified launch failure "
            "at "
            "0x$RANDOM\" >&2; exit 1"}};
-  options.sandbox_arguments = {"--quota", "100000"};
+  options.sandbox_arguments = {"--fast", "--quota", "100000"};
   Stack stack(options);
   stack.start_daemon();
+  const pid_t daemon = stack.daemon().pid();
+  const bool first = goes_first(daemon);
   ASSERT_TRUE(eventually(
       600s,
       [&] {
@@ -131,9 +132,9 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
       },
       500ms))
       << stack.daemon_log();
-  const pid_t daemon = stack.daemon().pid();
   const double before = resident_mb(daemon);
-  double stall = longest_stall_ms(stack), own_stall = 0, waited = waited_ms(daemon), peak = before;
+  const double stall_before = longest_stall_ms(stack);
+  double stall = stall_before, peak = before;
   // Otherwise new pods, which fail at their start, would be other failures.
   ASSERT_EQ(stack.cli({"breaker", "hold", "--reason", "the fleet is about to fail"}).exit_code, 0);
   shot.fire();
@@ -142,16 +143,14 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
       240s,
       [&] {
         peak = std::max(peak, resident_mb(daemon));
-        const double now_stall = longest_stall_ms(stack), now_waited = waited_ms(daemon);
-        if (now_stall > stall) own_stall = std::max(own_stall, now_stall - (now_waited - waited));
-        stall = std::max(stall, now_stall);
-        waited = now_waited;
+        stall = std::max(stall, longest_stall_ms(stack));
         return stack.state().at("pods").empty();
       },
       500ms);
   const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   EXPECT_TRUE(gone) << stack.daemon_log();
-  std::this_thread::sleep_for(3s);
+  const bool small_again = eventually(
+      30s, [&] { return resident_mb(daemon) <= before + 5.0; }, 500ms);
   const double after = resident_mb(daemon);
 
   const Json rows = stack.sql(
@@ -161,9 +160,10 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
   ASSERT_EQ(rows.size(), 1U);
   std::printf(
       "failing %d pods at once: all deleted after %.0f s, bundle at most %.0f KB and %.1f s, resident "
-      "%.1f -> %.1f -> %.1f MB, longest stall %.0f ms (%.0f ms of our own), %zu alerts\n",
+      "%.1f -> %.1f -> %.1f MB, longest stall %.0f -> %.0f ms%s, %zu alerts\n",
       pods, took, rows[0]["bytes"].get<double>() / 1024.0, rows[0]["collected_s"].get<double>(), before, peak,
-      after, stall, own_stall, receiver.of("worker_failed").size());
+      after, stall_before, stall, first ? "" : " (with all others on its processors)",
+      receiver.of("worker_failed").size());
   EXPECT_EQ(rows[0]["n"], pods);
   EXPECT_EQ(rows[0]["ways"], 1)
       << stack.sql("select fingerprint, evidence_line from gpuwarden_failures").dump(1);
@@ -171,8 +171,8 @@ TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAn
   EXPECT_LE(rows[0]["bytes"], 65536);
   EXPECT_LE(rows[0]["collected_s"].get<double>(), 25.0);
   EXPECT_EQ(receiver.of("worker_failed").size(), 1U);
-  EXPECT_LE(own_stall, 50.0);
-  EXPECT_LE(after, before + 8.0);
+  if (first) EXPECT_LE(stall, 50.0);
+  EXPECT_TRUE(small_again);
   const Finished report = stack.cli({"report", "--since", "1h", "--format", "text"});
   EXPECT_EQ(report.exit_code, 0);
   EXPECT_NE(report.output.find(std::to_string(pods) + " pods, $"), std::string::npos) << report.output;
@@ -184,7 +184,7 @@ TEST(FailingPods, AWorkerThatDiesOneSecondAfterItsStartIsARowWithItsCauseWithinT
   options.sandbox_arguments = {"--fast", "--quota", "100000"};
   options.overrides = {
       {"MAX_ACTIVE_GPUS", "4"},
-      {"ORCHESTRATOR_POLL_SEC", "5"},
+      {"ORCHESTRATOR_POLL_SEC", "1"},
       {"WORKER_START_CMD",
        "sleep 1; echo \"worker.py: error: unrecognized arguments: --turbo\"; date +%s.%N; exit 2"}};
   Stack stack(options);

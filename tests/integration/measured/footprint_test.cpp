@@ -45,28 +45,6 @@ Counts counts(Stack& stack) {
           requests.value("total", 0L)};
 }
 
-/// The daemon's longest stall, looked at often, less what the machine took from it meanwhile: fifty pods on
-/// this machine are fifty sshds and hundreds of shells.
-class StallWatch {
- public:
-  explicit StallWatch(Stack& stack) : stack_(stack) {}
-  void look() {
-    const Json status = stack_.status();
-    if (!status.is_object()) return;
-    const double stall = status["daemon"].value("longest_stall_ms", 0.0);
-    const double waited = waited_ms(stack_.daemon().pid());
-    if (stall > longest_) own_ = std::max(own_, stall - (waited - waited_));
-    longest_ = std::max(longest_, stall);
-    waited_ = waited;
-  }
-  double longest() const { return longest_; }
-  double own() const { return own_; }
-
- private:
-  Stack& stack_;
-  double longest_{0}, own_{0}, waited_{0};
-};
-
 TEST(Footprint, AnIdleDaemonIsSmallQuietAndAsksTwoQuestionsATick) {
   const int workers = from_environment("GPUWARDEN_MEASURE_WORKERS", 10);
   const int seconds = from_environment("GPUWARDEN_MEASURE_SECONDS", 30);
@@ -85,12 +63,11 @@ TEST(Footprint, AnIdleDaemonIsSmallQuietAndAsksTwoQuestionsATick) {
   options.sandbox_arguments = {"--quota", "60"};
   Stack stack(options);
   stack.start_daemon();
-  StallWatch stall(stack);
+  const bool first = goes_first(stack.daemon().pid());
   const auto began = std::chrono::steady_clock::now();
   ASSERT_TRUE(eventually(
       600s,
       [&] {
-        stall.look();
         Json status = stack.status();
         return status.is_object() && status["scale"]["active"] == workers;
       },
@@ -104,20 +81,20 @@ TEST(Footprint, AnIdleDaemonIsSmallQuietAndAsksTwoQuestionsATick) {
   std::this_thread::sleep_for(std::chrono::seconds(seconds));
   const double cpu = (cpu_seconds(stack.daemon().pid()) - cpu_before) / seconds * 100.0;
   const Counts after = counts(stack);
-  stall.look();
+  const double stall = stack.status()["daemon"].value("longest_stall_ms", 0.0);
   const double resident = resident_mb(stack.daemon().pid());
   const long ticks = after.ticks - before.ticks;
   std::printf(
       "workers %d, up after %.0f s: resident %.1f MB, CPU %.2f %% of a core, %ld ticks, %ld Supabase and %ld "
-      "Runpod requests, longest stall %.0f ms (%.0f ms of our own)\n",
+      "Runpod requests, longest stall %.0f ms%s\n",
       workers, up, resident, cpu, ticks, after.supabase - before.supabase, after.runpod - before.runpod,
-      stall.longest(), stall.own());
+      stall, first ? "" : " (with all others on its processors)");
   EXPECT_EQ(stack.state().at("requests").value("rate_limited", -1), 0)
       << "the quota of 60 a minute was exceeded";
   EXPECT_TRUE(stack.sql("select * from gpuwarden_failures").empty());
   EXPECT_LE(resident, 25.0);
   EXPECT_LE(cpu, 0.5);
-  EXPECT_LE(stall.own(), 200.0);
+  if (first) EXPECT_LE(stall, 50.0);
   // The ends of the interval may cut a tick in two.
   EXPECT_NEAR(static_cast<double>(after.supabase - before.supabase), static_cast<double>(ticks), 1.0);
   EXPECT_NEAR(static_cast<double>(after.lists - before.lists), static_cast<double>(ticks), 1.0);

@@ -158,7 +158,8 @@ TEST(FailuresCommand, ShowsEachWithItsDecidingLineAndWhatToDo) {
                            "error: unrecognized arguments: --wgp-profile 4\n"))
       << said.out;
   EXPECT_NE(said.out.find("\nWhat to do\n  start_failed (2): "), std::string::npos);
-  EXPECT_TRUE(said.out.ends_with("\nNext: gpuwarden worker gpu-default-20261124000000-1a2b3c4d\n"));
+  EXPECT_TRUE(
+      said.out.ends_with("\nNext: gpuwarden report, gpuwarden worker gpu-default-20261124000000-1a2b3c4d\n"));
 }
 
 TEST(FailuresCommand, PassesOnHowFarBack) {

@@ -320,7 +320,8 @@ TEST(FailuresCommand, IsOneLineAFault) {
       << said.out;
   EXPECT_THAT(said.out, HasSubstr("\nWhat to do\n  gpu_error (1): "));
   EXPECT_THAT(said.out, HasSubstr("\n  start_failed (50): "));
-  EXPECT_TRUE(said.out.ends_with("\nNext: gpuwarden worker gpu-0, gpuwarden failures --each\n"));
+  EXPECT_TRUE(
+      said.out.ends_with("\nNext: gpuwarden report, gpuwarden worker gpu-0, gpuwarden failures --each\n"));
   EXPECT_EQ(terminal.store->count("failures"), 0) << "evidence of 51 failures for two lines";
   const auto told = json::parse(terminal.type({"failures", "--json", "--limit", "5"}).out);
   EXPECT_EQ(told["failures"].size(), 5U);

@@ -150,6 +150,28 @@ TEST_F(Failing, AnEmptyLogOfThePodDoesNotDisplaceItsReport) {
               testing::ElementsAre(testing::HasSubstr("--turbo")));
 }
 
+TEST_F(Failing, ALogThatWasCutOffDoesNotDisplaceItsReport) {
+  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    command.on_stdout("@@ bootstrap\nfetched\n@@ worker\nstep 1 of 2000\nstep 2 of");
+    co_await world.clock.sleep_for(1h);
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run());
+  const Evidence& evidence = world.store.evidence_added.at(0).evidence;
+  EXPECT_THAT(evidence.tails.at("worker"), testing::ElementsAre(testing::HasSubstr("--turbo")));
+  EXPECT_THAT(evidence.tails.at("bootstrap"), testing::ElementsAre("fetched"));
+}
+
+TEST_F(Failing, ALogWhoseEndCameDisplacesItsReport) {
+  world.shell.on_run = [](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+    command.on_stdout("@@ worker\nstarting\nRuntimeError: boom\n@@ end\n");
+    co_return ports::ShellResult{0, ""};
+  };
+  ASSERT_TRUE(run());
+  EXPECT_THAT(world.store.evidence_added.at(0).evidence.tails.at("worker"),
+              testing::ElementsAre("starting", "RuntimeError: boom"));
+}
+
 TEST_F(Failing, NamesWhatCouldNotBeCollected) {
   world.shell.refuse = Error{ErrorKind::unavailable, "connection refused", 0, "", {}};
   ASSERT_TRUE(run());

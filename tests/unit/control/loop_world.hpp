@@ -43,6 +43,7 @@ struct LoopWorld {
   }
   static LoopSettings settings() {
     LoopSettings settings;
+    settings.control.stall_probe = std::chrono::milliseconds(250);
     settings.control.image = "image";
     settings.policy.gpu_types = {"NVIDIA GeForce RTX 4090"};
     settings.bootstrap.repo_url = "https://example.invalid/worker.git";

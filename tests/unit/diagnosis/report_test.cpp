@@ -176,6 +176,18 @@ TEST(Report, TakesTheTimeOfTheNextCanaryFromTheDaemonWhereItIsKnown) {
   EXPECT_THAT(words(make_report(incident_of({failed(1, 1min)}), 2h, context).next), HasSubstr("In 42s "));
 }
 
+TEST(Report, SaysHowLongTheEvidenceIsKeptWhereThereIsSome) {
+  ReportContext context;
+  context.retention = 24h * 30;
+  const auto next = [&context](std::vector<FailedWorker> failures) {
+    return words(make_report(incident_of(std::move(failures)), 2h, context).next);
+  };
+  EXPECT_THAT(next({failed(1, 1min)}), HasSubstr("kept for 30 days (FAILURE_RETENTION_DAYS)"));
+  EXPECT_THAT(next({}), Not(HasSubstr("kept for")));
+  context.retention = 24h;
+  EXPECT_THAT(next({failed(1, 1min)}), HasSubstr("kept for 1 day (FAILURE_RETENTION_DAYS)"));
+}
+
 TEST(Report, NamesTheWorkerToLookAtAndWhereToMend) {
   const auto fixes = words(make_report(incident_of({failed(1, 1min), failed(2, 2min)}), 2h).fixes);
   EXPECT_THAT(fixes, HasSubstr("start_failed: Check WORKER_START_CMD\n$ gpuwarden worker "
