@@ -75,10 +75,12 @@ Result<std::string> read_whole_file(const std::string& path) {
                 fmt::format("{}: {}", path, std::generic_category().message(errno)));
   };
   if (!in) return trouble();
-  std::string text(kMost, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(kMost));
-  if (in.bad()) return trouble();
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  std::string text, chunk(std::size_t{64} * 1024, '\0');
+  while (in && text.size() < kMost) {
+    in.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
+    if (in.bad()) return trouble();
+    text.append(chunk, 0, static_cast<std::size_t>(in.gcount()));
+  }
   return text;
 }
 
