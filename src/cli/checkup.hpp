@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "command.hpp"
@@ -24,7 +25,7 @@ Finding failed_call(const Error& error, std::string remedy);
 
 /// What earlier checks learnt, for later ones.
 struct Checkup {
-  explicit Checkup(Scope scope_) : scope(scope_) {}
+  explicit Checkup(Scope scope_) : scope(std::move(scope_)) {}
   Scope scope;
   bool database_answers{false}, schema_complete{false}, runpod_answers{false};
 };

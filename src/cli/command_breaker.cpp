@@ -136,10 +136,10 @@ boost::asio::awaitable<int> breaker(Scope scope) {
 }
 
 boost::asio::awaitable<int> pause(Scope scope) {
-  return say(scope, Kind::pause);
+  return say(std::move(scope), Kind::pause);
 }
 boost::asio::awaitable<int> resume(Scope scope) {
-  return say(scope, Kind::resume);
+  return say(std::move(scope), Kind::resume);
 }
 
 }  // namespace gpuwarden::cli

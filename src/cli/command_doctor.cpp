@@ -46,7 +46,7 @@ struct Report {
   int failed{0}, warnings{0}, skipped{0};
   bool unreachable{false}, configuration{false};
 
-  Report(Scope scope_, std::function<void()> flush_) : scope(scope_), flush(std::move(flush_)) {}
+  Report(Scope scope_, std::function<void()> flush_) : scope(std::move(scope_)), flush(std::move(flush_)) {}
 
   void add(const std::string& name, const Finding& finding) {
     failed += finding.state == State::failed ? 1 : 0;

@@ -58,7 +58,7 @@ std::string task_text(const ports::EventRow& event, const Json& detail) {
 
 std::string event_name(const ports::EventRow& event) {
   if (event.event == "phase") {
-    const std::string phase = text(parsed_or_null(event.detail_json), "phase");
+    std::string phase = text(parsed_or_null(event.detail_json), "phase");
     if (!phase.empty()) return phase;
   }
   std::string name = printable(event.event);

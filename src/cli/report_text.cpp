@@ -20,6 +20,7 @@ void print_table(const Block& block, Output& output) {
   Table table(std::move(columns));
   for (const auto& row : block.rows) {
     std::vector<Cell> cells;
+    cells.reserve(row.size());
     for (const std::string& text : row) cells.push_back({text});
     table.add(std::move(cells));
   }
@@ -36,8 +37,6 @@ std::size_t label_width(const diagnosis::Section& section) {
 void print_block(const Block& block, std::size_t labels, int& number, Output& output) {
   switch (block.kind) {
     case Block::Kind::paragraph:
-      print_wrapped(output.out, "  ", 2, block.lines.front(), 2, output.width);
-      break;
     case Block::Kind::heading:
       print_wrapped(output.out, "  ", 2, block.lines.front(), 2, output.width);
       break;
