@@ -52,10 +52,8 @@ std::optional<Trouble> preflight_topic(std::string_view low) {
        "supabase 403|status 401|status 403|row-level|permission denied for",
        Trouble::credentials},
       {" gpu|nvidia|cuda|vram|nvml|driver", Trouble::gpu},
-      {"disk|/ has |free on|storage|inode|% used|% full|bytes available| space| free of | free at | free in "
-       "|mb "
-       "free|gb free|gib "
-       "free|mib free",
+      {"disk|/ has |free on|storage|inode|% used|% full|bytes available| space| free of | free at | free in |"
+       "mb free|gb free|gib free|mib free",
        Trouble::disk},
       {"mount|volume|cannot create directory|cannot touch|writable|write to /|cannot write|/workspace",
        Trouble::mount},

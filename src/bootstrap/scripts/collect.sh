@@ -1,7 +1,7 @@
 #!/bin/bash
 # The evidence, as sections "@@ name"; with the worker's directory as argument also its files and what its settings lead
-# to. What cannot be had is a line "name: reason" in the section `missing`; the last section is `end`. All probes run at once and each is bounded in
-# size and time, because on a sick machine any of them may hang: the whole is over within 8 s.
+# to. What cannot be had is a line "name: reason" in the section `missing`; the last section is `end`. All probes run at
+# once and each is bounded in size and time, because on a sick machine any of them may hang: the whole is over within 8 s.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
 run=${1:-}
