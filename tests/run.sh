@@ -88,7 +88,8 @@ part_simulation() {
   fi
   timeout 600 build/release/gpuwarden-sim --crash-everywhere && timeout 900 tests/simulation/mutants.py
 }
-# The figures of the program, with 50 real pods that work and 50 that fail at once, and of decide(); ctest --preset release -L "measured|bench" -V shows them.
+# The figures of the program, with 50 real pods that work and 50 that fail at once, and of decide();
+# ctest --preset release -L "measured|bench" -V shows them.
 part_release() {
   build release gpuwarden gpuwarden-sandbox integration_measured decide_bench breaker_study || return 1
   ctest --preset release -L study -V >"$logs/study" 2>&1 || { cat "$logs/study"; return 1; }

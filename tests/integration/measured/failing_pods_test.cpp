@@ -16,7 +16,6 @@
 #include "gpuwarden/http/server.hpp"
 
 #include "process_figures.hpp"
-#include "support/stack.hpp"
 
 namespace gpuwarden::test {
 namespace {
@@ -85,19 +84,8 @@ class AlertReceiver {
   std::thread thread_;
 };
 
-int fleet_size() {
-  const char* text = std::getenv("GPUWARDEN_MEASURE_WORKERS");
-  return text == nullptr ? 10 : std::atoi(text);
-}
-
-/// The longest since the daemon's start, so that a later one shows only where it is longer.
-double longest_stall_ms(Stack& stack) {
-  const Json status = stack.status();
-  return status.is_object() ? status["daemon"].value("longest_stall_ms", 0.0) : 0.0;
-}
-
 TEST(FailingPods, AllAtOnceAreOneFaultOneAlertAndOneLineAndTheDaemonStaysQuickAndSmall) {
-  const int pods = fleet_size();
+  const int pods = from_environment("GPUWARDEN_MEASURE_WORKERS", 10);
   const Shot shot;
   AlertReceiver receiver;
   Stack::Options options;

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -8,17 +6,11 @@
 #include <unistd.h>
 
 #include "process_figures.hpp"
-#include "support/stack.hpp"
 
 namespace gpuwarden::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-int from_environment(const char* name, int otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::atoi(text);
-}
 
 double cpu_seconds(pid_t pid) {
   std::string text = read_file("/proc/" + std::to_string(pid) + "/stat");
@@ -81,7 +73,7 @@ TEST(Footprint, AnIdleDaemonIsSmallQuietAndAsksTwoQuestionsATick) {
   std::this_thread::sleep_for(std::chrono::seconds(seconds));
   const double cpu = (cpu_seconds(stack.daemon().pid()) - cpu_before) / seconds * 100.0;
   const Counts after = counts(stack);
-  const double stall = stack.status()["daemon"].value("longest_stall_ms", 0.0);
+  const double stall = longest_stall_ms(stack);
   const double resident = resident_mb(stack.daemon().pid());
   const long ticks = after.ticks - before.ticks;
   std::printf(

@@ -41,6 +41,15 @@ struct Failing : testing::Test {
     failure.evidence = known_evidence(context, worker.id, pod.id);
   }
   Result<std::string> run() { return world.finish(fail_worker(context, failure)); }
+  /// What the collect command prints; it ends after `lasts`.
+  void pod_prints(std::string text, Duration lasts = 0s) {
+    world.shell.on_run = [this, text = std::move(text),
+                          lasts](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
+      command.on_stdout(text);
+      if (lasts > 0s) co_await world.clock.sleep_for(lasts);
+      co_return ports::ShellResult{0, ""};
+    };
+  }
 };
 
 TEST_F(Failing, IsMarkedBeforeAnythingIsCollectedAndThePodIsDeletedAfterwards) {
@@ -108,11 +117,7 @@ TEST_F(Failing, PodIsDeletedWithinTheTimeForTheBundleEvenWhenEveryLogHangs) {
 }
 
 TEST_F(Failing, KeepsWhatSshHadToldWhenTheTimeForTheBundleWasUp) {
-  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
-    command.on_stdout("@@ worker\nRuntimeError: boom\n@@ missing\ngit: nothing was fetched\n@@ df\n/ 18%\n");
-    co_await world.clock.sleep_for(1h);
-    co_return ports::ShellResult{0, ""};
-  };
+  pod_prints("@@ worker\nRuntimeError: boom\n@@ missing\ngit: nothing was fetched\n@@ df\n/ 18%\n", 1h);
   world.provider.log_lines[failure.pod] = {{"container", "of the container", {}}};
   const MonoTime began = world.clock.now();
   ASSERT_TRUE(run());
@@ -141,21 +146,14 @@ TEST_F(Failing, KnowsThePodAsRunpodDoesNowAndTheTasksThatRan) {
 }
 
 TEST_F(Failing, AnEmptyLogOfThePodDoesNotDisplaceItsReport) {
-  world.shell.on_run = [](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
-    command.on_stdout("@@ worker\n@@ ps\n1 bash\n");
-    co_return ports::ShellResult{0, ""};
-  };
+  pod_prints("@@ worker\n@@ ps\n1 bash\n");
   ASSERT_TRUE(run());
   EXPECT_THAT(world.store.evidence_added.at(0).evidence.tails.at("worker"),
               testing::ElementsAre(testing::HasSubstr("--turbo")));
 }
 
 TEST_F(Failing, ALogThatWasCutOffDoesNotDisplaceItsReport) {
-  world.shell.on_run = [this](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
-    command.on_stdout("@@ bootstrap\nfetched\n@@ worker\nstep 1 of 2000\nstep 2 of");
-    co_await world.clock.sleep_for(1h);
-    co_return ports::ShellResult{0, ""};
-  };
+  pod_prints("@@ bootstrap\nfetched\n@@ worker\nstep 1 of 2000\nstep 2 of", 1h);
   ASSERT_TRUE(run());
   const Evidence& evidence = world.store.evidence_added.at(0).evidence;
   EXPECT_THAT(evidence.tails.at("worker"), testing::ElementsAre(testing::HasSubstr("--turbo")));
@@ -163,10 +161,7 @@ TEST_F(Failing, ALogThatWasCutOffDoesNotDisplaceItsReport) {
 }
 
 TEST_F(Failing, ALogWhoseEndCameDisplacesItsReport) {
-  world.shell.on_run = [](ports::ShellCommand command) -> ports::Async<ports::ShellResult> {
-    command.on_stdout("@@ worker\nstarting\nRuntimeError: boom\n@@ end\n");
-    co_return ports::ShellResult{0, ""};
-  };
+  pod_prints("@@ worker\nstarting\nRuntimeError: boom\n@@ end\n");
   ASSERT_TRUE(run());
   EXPECT_THAT(world.store.evidence_added.at(0).evidence.tails.at("worker"),
               testing::ElementsAre("starting", "RuntimeError: boom"));
