@@ -98,7 +98,8 @@ std::string line_of_container(FailureCause cause, const std::vector<Candidate>& 
   const auto own = std::find_if(found.begin(), found.end(), [&](const Candidate& c) {
     return c.cause == cause && c.find->from_host && c.weight >= static_cast<int>(Strength::specific) * 10;
   });
-  return own == found.end() ? std::move(ours) : own->find->line;
+  if (own == found.end()) return ours;
+  return own->find->line;
 }
 
 /// A line that goes with a cause which other facts have named.

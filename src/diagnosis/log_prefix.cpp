@@ -145,10 +145,8 @@ LogPrefix log_prefix(std::string_view line) {
     } else if (is_separator(word)) {
       behind = words.end;
       separated = true;
-    } else if (is_stamp(word)) {
-      behind = words.end;
-      stamped = true;
-    } else if ((is_level(word) &&
+    } else if (is_stamp(word) ||
+               (is_level(word) &&
                 (is_upper(word) || word.starts_with("std") || is_separator(words.peek()))) ||
                (stamped && (word == "F" || word == "P"))) {
       behind = words.end;

@@ -102,10 +102,12 @@ std::optional<Change> change_in(const Dimension& dimension, const std::vector<co
 
 std::vector<Burst> bursts_of(const std::vector<FailedWorker>& failures) {
   std::vector<const FailedWorker*> sorted;
+  sorted.reserve(failures.size());
   for (const FailedWorker& failed : failures) sorted.push_back(&failed);
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const FailedWorker* left, const FailedWorker* right) { return left->at < right->at; });
   std::vector<WallTime> times;
+  times.reserve(sorted.size());
   for (const FailedWorker* failed : sorted) times.push_back(failed->at);
   const std::optional<Duration> gap = burst_gap(times);
   std::vector<Burst> bursts;

@@ -155,7 +155,7 @@ std::string kind_of(std::string_view word) {
   while (!word.empty() && word.front() == ':') word.remove_prefix(1);
   if (word.empty()) return {};
   if (word.find("://") != std::string_view::npos) return kind_of_url(word);
-  const std::string low = lower(word);
+  std::string low = lower(word);
   if (low.starts_with("http/")) return "http";
   if (low.size() > 2 && low.starts_with("0x") && all_hex(std::string_view(low).substr(2))) return "#";
   if (is_dashed_id(word) || is_bus_address(word)) return "#";
